@@ -58,7 +58,7 @@ def test_what_is_no_list_is_refused(text: str) -> None:
 
 
 def test_an_object_of_which_two_hosts_say_different_things_has_no_digest() -> None:
-    assert merged([{"one": A, "two": A}, {"two": B, "three": B}, {"two": A}]) == {"one": A, "three": B}
+    assert merged([{"one": A, "two": A}, {"two": B, "three": B}, {"two": A}]) == ({"one": A, "three": B}, {"two"})
 
 
 def test_a_file_is_digested_in_pieces_and_no_link_is_followed(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def two_hosts() -> tuple[StandInBucket, list[HostReport]]:
 
 def test_the_lists_of_all_hosts_become_one() -> None:
     bucket, reports = two_hosts()
-    reported, checksum = gathered(bucket, job(), reports)
-    assert list(reported) == reports
+    found = gathered(bucket, job(), reports)
+    assert list(found.reports) == reports
     assert bucket.objects[list_of(RUN)] == write_list({f"{RUN}/a": A, f"{RUN}/b": B})
-    assert checksum == hashlib.sha256(bucket.objects[list_of(RUN)]).hexdigest()
+    assert found.checksums == hashlib.sha256(bucket.objects[list_of(RUN)]).hexdigest()
 
 
 @pytest.mark.parametrize("forged", [None, b"", f"{A}  {RUN}/b\n".encode(), b"x"])
@@ -139,7 +139,7 @@ def test_a_host_whose_list_is_not_its_own_is_named_and_keeps_the_run_from_comple
     del bucket.objects[name]
     if forged is not None:
         bucket.objects[name] = forged
-    reported, _ = gathered(bucket, job(), reports)
+    reported = gathered(bucket, job(), reports).reports
     assert reported[0] == reports[0]
     assert reported[1].failure == Reason.BUCKET_WRITE
     assert reported[1].what.startswith(f"object {name} is refused: it is not what the run's agent wrote")
@@ -149,7 +149,7 @@ def test_a_host_whose_list_is_not_its_own_is_named_and_keeps_the_run_from_comple
 def test_on_one_host_its_list_is_the_runs() -> None:
     one = job(("",))
     assert own_list(one) == list_of(RUN)
-    assert gathered(StandInBucket(), one, [HostReport(0, checksums=A)])[1] == A
+    assert gathered(StandInBucket(), one, [HostReport(0, checksums=A)]).checksums == A
 
 
 def test_a_line_has_no_end_in_it() -> None:

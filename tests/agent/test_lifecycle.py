@@ -179,6 +179,53 @@ def test_a_run_that_goes_well_is_reported_state_by_state_and_leaves_nothing_to_k
     assert (host.folder / "go").exists()
 
 
+DOCUMENT = {"schema": "urn:toolkit:run-record:1"}
+
+
+def test_the_public_record_is_there_before_anyone_hears_of_the_end(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    put = host.bucket.put
+
+    def note(name: str, data: bytes, **more: object) -> bool:
+        seen.append((name, host.state["state"]))
+        return put(name, data, **more)
+
+    monkeypatch.setattr(host.bucket, "put", note)
+    assert host.keep(job(HERE, document=DOCUMENT)) is False
+    assert seen[-2:] == [(f"{RUN}/record.json", "STORING"), (f"_toolkit/{RUN}/record.json", "COMPLETED")]
+    document = json.loads(host.bucket.objects[f"{RUN}/record.json"])
+    assert document["end"]["state"] == "COMPLETED"
+    assert document["results"]["files"] == [{"path": "model/weights", "sha256": "a" * 64}]
+    assert document["stages"][-1] == {"state": "COMPLETED", "at": host.state["states"][-1][1]}
+    assert KEY not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped", "state"), [(1, False, "FAILED"), (143, True, "HALTED"), (0, False, "COMPLETED")]
+)
+def test_every_end_leaves_a_public_record(host: Host, status: int, stopped: bool, state: str) -> None:
+    if stopped:
+        (host.folder / "stop.json").write_text('{"by": "ada@desk"}')
+    if status:
+        said = {"steps": [step(1, status, why="stopped" if stopped else "")]}
+        (host.folder / "logs" / "status.json").write_text(json.dumps(said))
+    assert host.keep(job(HERE, document=DOCUMENT)) is False
+    assert json.loads(host.bucket.objects[f"{RUN}/record.json"])["end"]["state"] == host.state["state"] == state
+
+
+def test_results_are_complete_without_a_public_record(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = host.bucket.put
+    monkeypatch.setattr(host.bucket, "put", lambda name, data, **_: name != f"{RUN}/record.json" and put(name, data))
+    assert host.keep(job(HERE, document=DOCUMENT)) is False
+    assert (host.state["state"], host.state["kept"]) == ("COMPLETED", [])
+
+
+def test_a_public_record_waits_for_the_rescue_of_results_that_the_store_refused(host: Host) -> None:
+    host.bucket.fault = NotStored(Reason.BUCKET_FULL, "3 files could not be stored", "507")
+    assert host.keep(job(HERE, document=DOCUMENT)) is True
+    assert not [name for name in host.bucket.objects if name.startswith(RUN) and name.endswith("record.json")]
+
+
 def test_the_digests_of_each_commands_weights_are_stored_beside_the_record(host: Host) -> None:
     (host.folder / "logs" / "weights" / "1.jsonl").write_bytes(b"digests\n")
     assert host.keep(job(HERE)) is False

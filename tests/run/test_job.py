@@ -56,6 +56,12 @@ def test_the_record_goes_with_it_and_all_of_it_is_plain_values() -> None:
     assert read_job(job.to_json()).steps == job.steps
 
 
+def test_the_public_record_so_far_goes_to_learner_1s_host_alone() -> None:
+    first, second = jobs_of(plan(("one", "two")), RECORD, KEY, {"schema": "urn:toolkit:run-record:1"})
+    assert read_job(first.to_json()).document == {"schema": "urn:toolkit:run-record:1"}
+    assert second.document == {}
+
+
 def test_agent_and_plan_mean_the_same_container() -> None:
     assert plan().side_container == buckets_container(RUN)
 

@@ -19,6 +19,7 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
+from toolkit.run.document.launched import save_launched
 from toolkit.run.finish import rescue as module
 from toolkit.run.finish.rescue import rescue, rescued, to_be_stored
 from toolkit.run.follow.reported import read_report
@@ -121,3 +122,24 @@ def test_an_engine_that_is_away_may_hold_what_is_kept(tmp_path: Path, host: Stan
     with pytest.raises(ToolkitError, match="no container engine answers on p100-02"):
         rescue(replace(KEPT, end="bucket full"), Records(tmp_path), print)
     assert list(Records(tmp_path).all()) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_rescue_stores_the_public_record_of_a_run_that_was_launched_here(
+    tmp_path: Path, host: StandInHost, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    written: dict[str, bytes] = {}
+    store = SimpleNamespace(write=lambda _, key, data: written.update({key: data}))
+    monkeypatch.setattr(module, "Store", lambda _: store)
+    monkeypatch.setattr(module, "home", lambda: tmp_path)
+    run, sums = RECORD.training_id, {f"{RECORD.training_id}/model/w": "a" * 64}
+    monkeypatch.setattr(module, "stored_digests", lambda *_: sums)
+    records = Records(tmp_path)
+    if known:
+        save_launched(tmp_path, run, {"schema": "urn:toolkit:run-record:1"})
+    record = rescue(replace(KEPT, end="bucket full"), records, print)
+    assert (f"{run}/record.json" in written) is known
+    if known:
+        document = json.loads(written[f"{run}/record.json"])
+        assert (document["end"]["state"], document["results"]["list_sha256"]) == ("COMPLETED", record.checksums)
+        assert document["results"]["files"] == [{"path": "model/w", "sha256": "a" * 64}]

@@ -114,15 +114,15 @@ def read_list(data: bytes) -> dict[str, str]:
     return sums
 
 
-def merged(lists: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Merge the lists of several hosts. An object with two different digests gets none."""
+def merged(lists: Iterable[Mapping[str, str]]) -> tuple[dict[str, str], set[str]]:
+    """Merge the lists of several hosts; an object with two different digests gets none. Returns also those objects."""
     sums: dict[str, str] = {}
     disputed: set[str] = set()
     for one in lists:
         for name, sha256 in one.items():
             if sums.setdefault(name, sha256) != sha256:
                 disputed.add(name)
-    return {name: sha256 for name, sha256 in sums.items() if name not in disputed}
+    return {name: sha256 for name, sha256 in sums.items() if name not in disputed}, disputed
 
 
 def sha256_of(data: bytes) -> str:

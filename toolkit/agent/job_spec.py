@@ -41,6 +41,7 @@ class Job:
         record: the run's record so far, which the agent completes.
         key: of the run; it authenticates the objects by which the hosts report.
         rescue: nothing ran here now: retry to store what an earlier agent could not.
+        document: the run's public record so far (`toolkit.agent.run_document`), for learner 1's agent; else empty.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Job:
     key: str = field(default="", repr=False)
     place: str = "bucket"
     rescue: bool = False
+    document: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def leads(self) -> bool:

@@ -28,8 +28,9 @@ from toolkit.agent.paths import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIEWS
 from toolkit.agent.process_limit import CROWDED
 from toolkit.agent.ranks import RankEnds, read_ranks
 from toolkit.agent.requests import stopped_by
-from toolkit.agent.run_checksums import gathered, own_list
-from toolkit.agent.run_state import RunState
+from toolkit.agent.run_checksums import gathered, own_list, run_list
+from toolkit.agent.run_document import completed, document_bytes, key_for
+from toolkit.agent.run_state import RunState, ended
 from toolkit.agent.service import BucketClient
 from toolkit.agent.status import read_status
 from toolkit.agent.untrusted import NotRegular, Replacements, read_tail
@@ -201,8 +202,8 @@ class RunLifecycle:
         """On learner 1's host only: collect the other hosts' reports, determine the outcome, publish the record."""
         job = self._job
         reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
-        reports, checksums = gathered(self._bucket, job, reports)
-        facts = self._facts(reports)
+        lists = gathered(self._bucket, job, reports)
+        facts = self._facts(lists.reports)
         count, size = (0, 0) if mine.failure else self._bucket.size()
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
         self._state.results(
@@ -210,10 +211,20 @@ class RunLifecycle:
             stored_files=count,
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,
-            checksums=checksums,
+            checksums=lists.checksums,
         )
-        self._state.end(judge(job, facts))
+        end, at = judge(job, facts), time.time()
+        if not mine.failure or mine.unstorable:  # else a rescue stores it with the rest
+            self._put_document(ended(self._state.record, end, at), lists.disputed)
+        self._state.end(end, at)
         self._publish()
+
+    def _put_document(self, record: dict[str, Any], disputed: frozenset[str]) -> None:
+        """Store the public record, before anyone hears of the end. Without it the results are no less complete."""
+        if self._job.document:
+            sums = run_list(self._bucket, self._job.run, record["checksums"])
+            document = completed(self._job.run, self._job.document, record, sums, disputed)
+            self._bucket.put(key_for(self._job.run, sums.keys() | disputed), document_bytes(document))
 
     def _publish(self) -> None:
         """A record that is not in the bucket is in the volume, which is kept: a rescue publishes it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from toolkit.agent.checksums import MOST_BYTES, SUMS, merged, read_list, sha256_of, write_list
@@ -30,6 +30,16 @@ class Objects(Protocol):
         """Read one; None if it does not exist."""
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """The hosts' reports as far as their lists are theirs, the merged list's SHA-256 (empty if there is none, or if it
+    could not be stored), and the objects that two hosts wrote differently."""
+
+    reports: tuple[HostReport, ...]
+    checksums: str
+    disputed: frozenset[str] = frozenset()
+
+
 def list_of(run: str) -> str:
     """The object with the checksums of a run."""
     return f"{run}/{RUN_FOLDER}/{SUMS}"
@@ -40,20 +50,20 @@ def own_list(job: Job) -> str:
     return list_of(job.run) if len(job.hosts) == 1 else f"{list_of(job.run)}.{job.host}"
 
 
-def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> tuple[tuple[HostReport, ...], str]:
-    """Merge the hosts' lists into one and store it; returns its SHA-256, empty if there is none or it could not be
-    stored.
+def gathered(bucket: Objects, job: Job, reports: Sequence[HostReport]) -> Gathered:
+    """Merge the hosts' lists into one and store it.
 
     A host whose list is not the one that it reported has failed: someone else has written it.
     """
     if len(job.hosts) == 1:
-        return tuple(reports), reports[0].checksums
+        return Gathered(tuple(reports), reports[0].checksums)
     lists: list[dict[str, str]] = []
     until = time.monotonic() + job.torn_seconds
     checked = tuple(_added(lists, bucket, f"{list_of(job.run)}.{report.host}", report, until) for report in reports)
-    data = write_list(merged(lists))
+    sums, disputed = merged(lists)
+    data = write_list(sums)
     there = bool(lists) and bucket.put(list_of(job.run), data, short=False)
-    return checked, sha256_of(data) if there else ""
+    return Gathered(checked, sha256_of(data) if there else "", frozenset(disputed))
 
 
 def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: HostReport, until: float) -> HostReport:
@@ -69,6 +79,14 @@ def _added(lists: list[dict[str, str]], bucket: Objects, name: str, report: Host
         what = f"object {name} is refused: {error}"
         return replace(report, failure=report.failure or Reason.BUCKET_WRITE, what=report.what or what)
     return report
+
+
+def run_list(bucket: Objects, run: str, checksums: str) -> dict[str, str]:
+    """SHA-256 by key, of the run's list, whose own SHA-256 is `checksums`; empty if it cannot be read now."""
+    try:
+        return believed(bucket.get(list_of(run), MOST_BYTES) or b"", checksums) if checksums else {}
+    except ValueError:
+        return {}
 
 
 def believed(data: bytes, checksum: str) -> dict[str, str]:

@@ -35,25 +35,31 @@ class RunState:
         """The run's results: its steps, what is stored, metrics."""
         self._save(**facts)
 
-    def end(self, end: End) -> None:
-        """The run has ended."""
-        facts = {
-            "end": end.reason.value,
-            "reason": end.what,
-            "error_code": end.error_code,
-            "evidence": end.evidence,
-            "hint": end.hint,
-            "kept": list(end.kept),
-        }
-        self.record = self.record | facts
-        for passing in ("waiting", "silent"):
-            self.record.pop(passing, None)
-        self.enter(end.reason.state, end.what)
+    def end(self, end: End, at: float | None = None) -> None:
+        """The run has ended, `at` (seconds since 1970; default: now)."""
+        self.record = ended(self.record, end, time.time() if at is None else at)
+        self._save()
 
     def _save(self, **facts: Any) -> None:
         self.record = self.record | facts
         with suppress(OSError):  # on a full disk, current followers do not see it; the end is also stored in the bucket
             write_whole(self._file, json.dumps(self.record, indent=1).encode())
+
+
+def ended(record: dict[str, Any], end: End, at: float) -> dict[str, Any]:
+    """The record of a run that has ended so, `at` (seconds since 1970). Pure."""
+    facts = {
+        "state": end.reason.state,
+        "states": [*record.get("states", []), [end.reason.state, at]],
+        "note": end.what,
+        "end": end.reason.value,
+        "reason": end.what,
+        "error_code": end.error_code,
+        "evidence": end.evidence,
+        "hint": end.hint,
+        "kept": list(end.kept),
+    }
+    return {name: value for name, value in (record | facts).items() if name not in ("waiting", "silent")}
 
 
 def write_whole(file: Path, content: bytes) -> None:

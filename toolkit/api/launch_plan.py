@@ -60,4 +60,4 @@ def _image(order: Order) -> tuple[RunImage, str]:
         found = ImageStore().find(reference)
     except ToolkitError as error:
         return unbuilt, f"{error.what}; {_NOT_BUILT}"
-    return (run_image(order.recipe, reference, found), "") if found else (unbuilt, _NOT_BUILT)
+    return (run_image(order.recipe, order.inputs, found), "") if found else (unbuilt, _NOT_BUILT)

@@ -166,6 +166,7 @@ def _ready(
             assets() / "templates",
             engines=allocation.engines,
             cluster_file=order.files.cluster,
+            facts=allocation.facts,
             leases=allocation.leases,
             confirm=allocation.confirm,
             hand_over=allocation.hand_over,

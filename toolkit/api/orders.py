@@ -15,7 +15,7 @@ from toolkit.cluster.reader import read_cluster
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_reference
-from toolkit.image.version import read_inputs
+from toolkit.image.version import Inputs, read_inputs
 from toolkit.manifest.model import Manifest
 from toolkit.paths import assets, home
 from toolkit.progress import Report
@@ -41,15 +41,20 @@ class Files:
 
 @dataclass(frozen=True)
 class Order:
-    """A launch's manifest, cluster and code, and its image: the recipe, and the name and version that this gives."""
+    """A launch's manifest, cluster and code, and its image: the recipe, and its inputs, which give name and version."""
 
     files: Files
     manifest: Manifest
     cluster: Cluster
     code: SubmittedCode
     recipe: Recipe
-    reference: str
+    inputs: Inputs
     flavour: str
+
+    @property
+    def reference(self) -> str:
+        """The image's name and version."""
+        return self.inputs.reference
 
 
 def read_order(
@@ -73,7 +78,7 @@ def read_order(
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
-    return Order(files, manifest, cluster, code, recipe, read_inputs(recipe).reference, flavour)
+    return Order(files, manifest, cluster, code, recipe, read_inputs(recipe), flavour)
 
 
 def built_images(order: Order) -> tuple[RunImage, str]:
@@ -89,12 +94,13 @@ def built_images(order: Order) -> tuple[RunImage, str]:
         flavour = f" --flavour {order.flavour}" if order.flavour != CPU else ""
         building = f"toolkit build {order.files.manifest}{flavour}"
         raise ToolkitError(Code.IMAGE, f"image {order.reference} is not here", hint=building)
-    return run_image(order.recipe, order.reference, there), side_image
+    return run_image(order.recipe, order.inputs, there), side_image
 
 
-def run_image(recipe: Recipe, reference: str, image: StoredImage) -> RunImage:
+def run_image(recipe: Recipe, inputs: Inputs, image: StoredImage) -> RunImage:
     """The image's facts for a run."""
-    return RunImage(reference, image.image_id, image.environment, open_mpi_of(recipe))
+    known = (image.image_id, image.environment, open_mpi_of(recipe), inputs.digests, inputs.digest)
+    return RunImage(inputs.reference, *known)
 
 
 def open_mpi_of(recipe: Recipe) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,12 +11,14 @@ from functools import partial
 from toolkit.agent.container_names import buckets_container
 from toolkit.agent.end_reasons import BUCKET_REASONS, Reason
 from toolkit.agent.paths import CONTROL_FOLDER, RECORD
+from toolkit.agent.run_document import completed, document_bytes, key_for
 from toolkit.agent.signed import signed
 from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.tool_images import buckets_reference
 from toolkit.paths import home
+from toolkit.run.document.launched import load_launched
 from toolkit.run.finish.digests import store_digests, stored_digests
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.follow.connect import cluster_of, manifest_of, reached
@@ -74,6 +76,7 @@ def rescue(record: Record, records: Records, tell: Callable[[str], None]) -> Rec
             f"{CONTROL_FOLDER}/{run}/{RECORD}",
             signed(asdict(record), new_run_key(home(), run), RECORD),
         )
+        _store_document(store, record, lists)
     records.save(record)
     return record
 
@@ -95,6 +98,15 @@ def rescued(record: Record, now: float) -> Record:
         return record.at(State.COMPLETED, now)
     uploaded = f"; the results kept on its hosts are now in {store}"
     return record if record.reason.endswith(uploaded) else replace(record, reason=record.reason + uploaded)
+
+
+def _store_document(store: Store, record: Record, lists: Sequence[Mapping[str, str]]) -> None:
+    """Store the public record of a run whose launch is known here."""
+    run = record.training_id
+    if launched := load_launched(home(), run):
+        sums = {key: sha256 for one in lists for key, sha256 in one.items()}
+        data = document_bytes(completed(run, launched, asdict(record), sums))
+        store.write(record.results_bucket, key_for(run, sums), data)
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from toolkit.cluster.kinds import KINDS, loaded
 from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
+from toolkit.doctor.facts import HostFacts
 from toolkit.leases.model import Holder, Lease
 from toolkit.manifest.model import Compute, Manifest
 from toolkit.progress import Report
@@ -45,6 +46,7 @@ class Allocation:
         ssh_port: where the learners' sshd listens; free on every host, unless the run has a network of its own.
         master_port: where rank 0 may listen.
         notes: what the operator should know, such as a skipped host.
+        facts: by host, what its allocation found out; for the run's record.
         leases: by host, the label by which the run's containers hold it.
         confirm: called once the run has a container on each host; raises `ToolkitError` (S100) if the run has lost one
             of its hosts by then.
@@ -57,6 +59,7 @@ class Allocation:
     ssh_port: int = SSH_PORT
     master_port: int = MASTER_PORT
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, HostFacts] = field(default_factory=dict)
     leases: Mapping[str, str] = field(default_factory=dict)
     confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None

@@ -12,16 +12,19 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from toolkit import interrupts
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.paths import CONTROL_FOLDER
 from toolkit.containers.engine import LOCAL, Engine
+from toolkit.doctor.facts import HostFacts
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.results import address_of
 from toolkit.plural import counted
+from toolkit.run.document.data_listing import BackgroundListing, files_in_bucket, files_in_folder
+from toolkit.run.document.launched import launched_part, save_launched
 from toolkit.run.follow.view import Unbreakable, View
 from toolkit.run.launch.deployment import Deployment
 from toolkit.run.launch.errors import reason_of
@@ -29,7 +32,7 @@ from toolkit.run.launch.launcher_process import this_process
 from toolkit.run.plan.code_listing import save_listing
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.mpirun import mpirun_argv
-from toolkit.run.plan.run_plan import RunPlan
+from toolkit.run.plan.run_plan import HostFolder, RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records, new_run_key
@@ -43,7 +46,7 @@ class Request:
     """What is launched, where its files are on this machine, and the engine of each host that the plan names.
 
     Attributes:
-        leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
+        facts, leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
     """
 
     manifest: Manifest
@@ -54,6 +57,7 @@ class Request:
     templates: Path
     engines: Mapping[str, Engine] = field(default_factory=lambda: {"": LOCAL})
     cluster_file: Path | None = None
+    facts: Mapping[str, HostFacts] = field(default_factory=dict)
     leases: Mapping[str, str] = field(default_factory=dict)
     confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None
@@ -75,7 +79,8 @@ class Launch:
         self._deployment = Deployment(request.plan, request.engines, request.templates, request.leases)
         self._record = first_record(request)
         self._is_deployed = self._gone = False
-        self._stopped_by = ""
+        self._stopped_by = self._subnet = ""
+        self._listing: BackgroundListing | None = None
 
     def run(self) -> Record:
         """Submit the run; returns its record. After a `ToolkitError` or `KeyboardInterrupt`, nothing of it is left."""
@@ -114,31 +119,42 @@ class Launch:
         refuse_missing_resume(self._plan, results)
         save_listing(self._request.home, self._plan.training_id, (file.listed for file in self._request.code.files))
         self._view.planned(self._plan, self._request.code)
+        self._listing = listing_of_data(self._plan, opened)
         size = f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
         self._enter(State.PENDING, size)
 
     def _prepare(self, opened: Opened) -> None:
+        plan = self._plan
         self._enter(State.DOWNLOADING, "mounting buckets, copying the code")
         self._is_deployed = True
         self._deployment.start_agents()
         with with_heartbeat(self._heartbeat):
             self._act(self._request.confirm)
-            subnet = self._act(lambda: self._deployment.fill(opened.remotes, self._request.code.files))
-            lines = [shlex.join(mpirun_argv(self._plan, step, subnet)) for step in self._plan.steps if step.parallel]
+            self._subnet = self._act(lambda: self._deployment.fill(opened.remotes, self._request.code.files))
+            lines = [shlex.join(mpirun_argv(plan, step, self._subnet)) for step in plan.steps if step.parallel]
             self._record = replace(self._record, mpirun=lines[0] if lines else "")
 
     def _go(self, opened: Opened) -> None:
         """From here on the run continues on its own."""
         self._act(lambda: None)
-        plan = self._plan
+        plan, home = self._plan, self._request.home
         record = replace(self._record, launcher=None)
+        document = self._document()
+        save_launched(home, plan.training_id, document)
         with interrupts.ignored():
-            self._deployment.go(jobs_of(plan, record, new_run_key(self._request.home, plan.training_id)))
+            self._deployment.go(jobs_of(plan, record, new_run_key(home, plan.training_id), document))
             opened.outlives = True
             self._gone = True
             self._request.hand_over()
             self._record = record
             self._records.save(record)
+
+    def _document(self) -> dict[str, Any]:
+        """The public record, as far as it is known before the start."""
+        asked, code = self._request, self._request.code
+        data = self._listing.result() if self._listing else {"not_listed": "it is not on this machine"}
+        listed = (code.digest, [file.listed for file in code.files])
+        return launched_part(asked.manifest, self._plan, listed, asked.facts, data, self._subnet)
 
     def _act(self, act: Callable[[], T]) -> T:
         """Run one step, unless a stop was requested."""
@@ -178,6 +194,15 @@ def refuse_missing_resume(plan: RunPlan, results: Store) -> None:
             f"nothing to resume from: {plan.results_place} has no files in {plan.resume}/",
             hint="give a run's ID, or a folder such as _wml_checkpoints/NAME; toolkit bucket list MANIFEST lists them",
         )
+
+
+def listing_of_data(plan: RunPlan, opened: Opened) -> BackgroundListing | None:
+    """Begin to list the training data; None if this machine cannot see it."""
+    if plan.data_bucket:
+        return BackgroundListing(files_in_bucket(opened["data"], plan.data_bucket))
+    if isinstance(plan.data, HostFolder) and not plan.on_hosts:
+        return BackgroundListing(files_in_folder(Path(plan.data.path)))
+    return None
 
 
 def first_record(request: Request) -> Record:

@@ -107,6 +107,7 @@ class _Allocating:
             ssh_port=free_port(mine),
             master_port=master_port(mine[0], placements[0].gpus),
             notes=tuple(f"skipped: {one.host}: {one.found}" for one in skipped(self._cluster, chosen, findings)),
+            facts={one.name: one for one in mine},
             leases=self._labels,
             confirm=confirm,
             hand_over=self._hand_over,

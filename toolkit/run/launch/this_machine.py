@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import socket
 import time
@@ -12,6 +13,7 @@ from typing import Self
 
 from toolkit.cluster.model import UNBOUND, Cluster
 from toolkit.containers.engine import LOCAL, Engine
+from toolkit.doctor.facts import HostFacts
 from toolkit.doctor.topics.cores import cores_of
 from toolkit.doctor.topics.engine import engine_facts
 from toolkit.doctor.topics.machine import CORES
@@ -69,6 +71,12 @@ def look_at_cores(engine: Engine = LOCAL) -> Machine:
     return Machine(cores_of(engine.shell.run(["sh", "-c", CORES]).output))
 
 
+def facts_here() -> HostFacts:
+    """What the kernel says without being looked for. Memory in bytes."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return HostFacts("", kernel=platform.release(), cpus=len(os.sched_getaffinity(0)), memory=memory)
+
+
 class LocalAllocator(Allocator):
     """Runs on this machine share its engine and its cores: nothing is leased or released."""
 
@@ -84,7 +92,7 @@ class LocalAllocator(Allocator):
         """See `Allocator.allocate`. Other launches wait until the run's containers say which CPUs it took."""
         with Turn() as turn:
             placements = self._placements(request.manifest.compute, turn.look)
-            yield Allocation(placements, {"": LOCAL}, confirm=turn.end)
+            yield Allocation(placements, {"": LOCAL}, facts={"": facts_here()}, confirm=turn.end)
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:  # noqa: ARG002 (it has one)

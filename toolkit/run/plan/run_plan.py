@@ -123,12 +123,17 @@ Data = Mount | HostFolder | Export
 
 @dataclass(frozen=True)
 class RunImage:
-    """The image that a run uses: its name and version, its id, the environment that it sets, its Open MPI's version."""
+    """The image that a run uses: its name and version, its id, the environment that it sets, its Open MPI's version.
+
+    `inputs` is the SHA-256 of each input by its name, `inputs_sha256` over all of them (`toolkit.image.version`).
+    """
 
     reference: str
     image_id: str
     environment: tuple[tuple[str, str], ...]
     open_mpi: str = "4.1.4"
+    inputs: tuple[tuple[str, str], ...] = ()
+    inputs_sha256: str = ""
 
     @property
     def open_mpi_major(self) -> int:
