@@ -46,6 +46,7 @@ def completed(words: Sequence[str]) -> Completion:
     [
         (["lau"], ["launch"], ""),
         (["r"], ["runs", "retry", "resume", "report", "rescue"], ""),
+        (["r"], ["runs", "retry", "resume", "record", "rescue"], ""),
         (["images", "li"], ["list", "licences"], ""),
         (["images", "list", ""], ["--help", "--json"], ""),
         (["images", "show", ""], NAMES[IMAGES], ""),

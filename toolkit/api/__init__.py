@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.reports import report, serve_report
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
+    from toolkit.api.run_records import read_record, record_schema, sign_record, verify_record
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -60,6 +61,7 @@ _MODULES = {
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "reports": ("report", "serve_report"),
+    "run_records": ("read_record", "record_schema", "sign_record", "verify_record"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),
 }
@@ -106,6 +108,8 @@ __all__ = [
     "push_image",
     "put_data",
     "read_hosts",
+    "read_record",
+    "record_schema",
     "remove_lab",
     "render_build",
     "report",
@@ -113,9 +117,11 @@ __all__ = [
     "save_as_sif",
     "save_images",
     "serve_report",
+    "sign_record",
     "stop_run",
     "trust_hosts",
     "verify_image",
+    "verify_record",
     "why_installed",
     "write_manifest",
 ]

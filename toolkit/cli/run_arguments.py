@@ -86,6 +86,7 @@ def add_run_verbs(commands: Commands) -> None:
     )
     report.add_argument("--port", metavar="N", type=int, default=0, help="port for --serve (default: one that is free)")
 
+    _record(commands.nested("record", "show, verify, sign and export a run's record"))
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(
@@ -95,6 +96,36 @@ def add_run_verbs(commands: Commands) -> None:
     clean.add_argument(
         "--orphans", action="store_true", help="also remove leftovers of runs that are not recorded here"
     )
+
+
+def _record(record: Commands) -> None:
+    """What a run leaves as `record.json` beside its results."""
+    what = "training ID, or a record's file"
+    show = record.add("show", "show a run's record", _ID, "record.json --json")
+    show.add_argument("record", metavar="TRAINING_ID|FILE", help=what)
+    verify = record.add(
+        "verify",
+        "compare a record with the run's results, file by file",
+        _ID,
+        "record.json --folder models/training-9itkb8gw --key key.pub",
+    )
+    verify.add_argument("record", metavar="TRAINING_ID|FILE", help=what)
+    verify.add_argument(
+        "--folder",
+        metavar="FOLDER",
+        type=folder_name,
+        help="a copy of the results, or a collected model (default: the run's bucket)",
+    )
+    verify.add_argument(
+        "--key", metavar="FILE", help="public key; record and model must be signed with its private key"
+    )
+    sign = record.add("sign", "sign a run's record and model with your key", f"{_ID} --key key.pem")
+    _run(sign)
+    sign.add_argument("--key", metavar="FILE", required=True, help="your ECDSA private key, in PEM")
+    sign.add_argument(
+        "-o", "--output", metavar="FOLDER", type=folder_name, help="write record and signatures to FOLDER, too"
+    )
+    record.add("schema", "print the JSON Schema of a record", "")
 
 
 def _run(verb: Parser) -> None:

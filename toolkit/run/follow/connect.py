@@ -58,6 +58,13 @@ def reached(record: Record) -> AbstractContextManager[Mapping[str, Engine]]:
 @contextmanager
 def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
     """The run as its bucket has it, while the context lasts. Raises `ToolkitError` if the bucket cannot be read."""
+    with results_store(record, manifest) as store:
+        yield StoredRun(store, record.results_bucket, record, run_key(home(), record.training_id))
+
+
+@contextmanager
+def results_store(record: Record, manifest: Manifest | None = None) -> Iterator[Store]:
+    """The store that has the run's results, while the context lasts. Raises `ToolkitError` if it cannot be read."""
     side_image = buckets_reference()
     label = new_label(record.training_id)
     manifest = manifest or manifest_of(record)
@@ -65,8 +72,7 @@ def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[Sto
         results_host(record, manifest) as host,
         open_access(manifest, home(), side_image, label, host=host) as opened,
     ):
-        access = located(opened["results"], record.results_bucket)
-        yield StoredRun(Store(access), record.results_bucket, record, run_key(home(), record.training_id))
+        yield Store(located(opened["results"], record.results_bucket))
 
 
 def manifest_of(record: Record) -> Manifest:
