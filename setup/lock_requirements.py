@@ -28,6 +28,11 @@ FILES = {
 """What each file holds besides the tool's own dependencies."""
 _ALL = ("--all-extras", "--group", "build")
 """`ddl` is left out: its TensorFlow must not hold back what the tool itself uses."""
+_OTHERS = {
+    "peers": ("benchmarks/peers.in",),  # pyinfra needs an older Paramiko than the tool
+    "record": ("pyproject.toml", "--extra", "test", "--group", "build", "--group", "record"),  # an older rich
+}
+"""Files that are not constrained, and what each holds."""
 _HEADER = """\
 # Made by `python setup/lock_requirements.py`, which says how; do not edit. {use}
 """
@@ -38,6 +43,7 @@ _USES = {
     "bench": "What `tox -e bench` installs.",
     "ddl": "What `tox -e ddl` installs.",
     "report": "What `tox -e report` installs.",
+    "record": "What `tox -e record` installs.",
     "peers": "What `tox -e bench` measures the tool beside, from benchmarks/peers.in.",
 }
 
@@ -66,9 +72,12 @@ def main() -> None:
         file = TOP / "requirements" / f"{name}.txt"
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
-        # The peers are not constrained: pyinfra needs an older Paramiko than the tool.
-        peers = _compile(("benchmarks/peers.in", "--generate-hashes"), file)
-        argv = compile_argv(FILES[name], file, hashes=True) if name in FILES else peers
+        constrained = name in FILES
+        argv = (
+            compile_argv(FILES[name], file, hashes=True)
+            if constrained
+            else _compile((*_OTHERS[name], "--generate-hashes"), file)
+        )
         subprocess.run(argv, cwd=TOP, check=True)
         file.write_text(_HEADER.format(use=use) + file.read_text())
 

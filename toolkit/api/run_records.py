@@ -92,13 +92,10 @@ def verify_record(
     from toolkit.run.document.dsse import public_key
 
     public = public_key(Path(key)) if key else None
-    given = in_file(Path(run)) if names_a_file(str(run)) else None
-    own = _known(given.document.run.id, folder) if given else _ended(str(run))
-    with _place(own, folder) as place:
-        found = given or in_place(place, own.training_id if own else "")
+    with _found(run, folder) as (found, place, own):
         known = Own(own, load_launched(home(), own.training_id)) if own else None
-        verified = verify(found, place, known, _progress(report))
-        beside = Path(run).parent if given else None
+        verified = verify(found, place, known, _progress(report, "verifying"))
+        beside = Path(run).parent if names_a_file(str(run)) else None
         return with_signatures(verified, place, beside, public) if public else verified
 
 
@@ -141,6 +138,36 @@ def sign_record(run: str, key: str | Path, *, output: str | Path | None = None) 
     return SignedRun(own.training_id, *names, key_id(private.public_key()))
 
 
+def export_record(
+    run: str | Path,
+    output: str | Path,
+    *,
+    folder: str | Path | None = None,
+    licence: str = "",
+    report: Report = silent,
+) -> Path:
+    """Write a run as a Workflow Run RO-Crate: record, manifest, code, results, and metadata that relate them.
+
+    Args:
+        run, folder: as for `verify_record`.
+        output: a new folder.
+        licence: the URL of the licence of code and results (default: none is stated).
+
+    Raises:
+        ToolkitError: C101 if `output` exists, C202 if a file is not as recorded; then nothing is written.
+
+    Example:
+        >>> api.export_record("training-9itkb8gw", "crate", licence="https://spdx.org/licenses/CC-BY-4.0")
+    """
+    from toolkit.run.document.export import export
+
+    target = Path(output)
+    with _found(run, folder) as (found, place, _):
+        if said := export(found, place, target, licence, _progress(report, "exporting")):
+            raise differing(f"{found.source} does not match {place.name}; nothing was exported", said)
+    return target
+
+
 def differing(what: str, differences: list[str]) -> ToolkitError:
     """The error (C202) that names each difference, up to a thousand."""
     named = [Problem(one) for one in differences[:_MOST_NAMED]]
@@ -173,6 +200,24 @@ def _known(run: str, folder: str | Path | None) -> Record | None:
 
 
 @contextmanager
+def _found(run: str | Path, folder: str | Path | None) -> Iterator[tuple[FoundRecord, Place, Record | None]]:
+    """A record, where its results are, and this machine's own record of the run if it has one."""
+    given = in_file(Path(run)) if names_a_file(str(run)) else None
+    own = _known(given.document.run.id, folder) if given else _ended(str(run))
+    with _place(own, folder) as place:
+        yield given or _beside(place, own), place, own
+
+
+def _beside(place: Place, own: Record | None) -> FoundRecord:
+    """The record beside the results of a run that is known here; a collected model has none, so its bucket is asked."""
+    assert own
+    if not place.partial:
+        return in_place(place, own.training_id)
+    with _stored(own) as stored:
+        return in_place(stored, own.training_id)
+
+
+@contextmanager
 def _stored(record: Record) -> Iterator[InBucket]:
     with results_store(record) as store:
         yield InBucket(store, record.results_bucket, record.training_id)
@@ -187,12 +232,12 @@ def _place(own: Record | None, folder: str | Path | None) -> Iterator[Place]:
         yield place
 
 
-def _progress(report: Report) -> OnFile:
+def _progress(report: Report, stage: str) -> OnFile:
     done = 0
 
     def on_file(path: str, size: int) -> None:
         nonlocal done
         done += size
-        report(Progress("verifying", path, done, 0, "bytes"))
+        report(Progress(stage, path, done, 0, "bytes"))
 
     return on_file

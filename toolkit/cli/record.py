@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from toolkit.api.run_records import differing, read_record, record_schema, sign_record, verify_record
+from toolkit.api.run_records import (
+    differing,
+    export_record,
+    read_record,
+    record_schema,
+    sign_record,
+    verify_record,
+)
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.plural import counted
 from toolkit.run.document.model import RunDocument
@@ -15,8 +22,8 @@ from toolkit.run.document.model import RunDocument
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one of the subcommands."""
-    act = {"show": _show, "verify": _verify, "sign": _sign, "schema": _schema}[arguments.act]
-    return act(arguments)
+    acts = {"show": _show, "verify": _verify, "sign": _sign, "export": _export, "schema": _schema}
+    return acts[arguments.act](arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -25,7 +32,7 @@ def _show(arguments: argparse.Namespace) -> int:
         print_json(found.values)
         return 0
     lines = ((name, text) for name, text in lines_of(found.document) if text)
-    print("\n".join(f"{name:<10} {text}".replace("\n", f"\n{'':<10} ") for name, text in lines))
+    print("\n".join(f"{name:<11} {text}".replace("\n", f"\n{'':<11} ") for name, text in lines))
     return 0
 
 
@@ -59,6 +66,16 @@ def _sign(arguments: argparse.Namespace) -> int:
     if signed.model_signature:
         say(f"model   {signed.model_signature}")
     say(f"key     {signed.key_id}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    with progress_bar() as report:
+        words = {"folder": arguments.folder, "licence": arguments.licence}
+        folder = export_record(arguments.record, arguments.output, **words, report=report)
+    if arguments.json:
+        print_json({"folder": str(folder)})
+    say(f"{folder}  RO-Crate 1.1, profiles Process, Workflow and Provenance Run Crate 0.5")
     return 0
 
 

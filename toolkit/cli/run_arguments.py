@@ -109,13 +109,21 @@ def _record(record: Commands) -> None:
         _ID,
         "record.json --folder models/training-9itkb8gw --key key.pub",
     )
-    verify.add_argument("record", metavar="TRAINING_ID|FILE", help=what)
-    verify.add_argument(
-        "--folder",
-        metavar="FOLDER",
-        type=folder_name,
-        help="a copy of the results, or a collected model (default: the run's bucket)",
+    export = record.add(
+        "export", "write a run as a Workflow Run RO-Crate", f"{_ID} -o crate", "record.json --folder results -o crate"
     )
+    export.add_argument("-o", "--output", metavar="NEW_FOLDER", required=True, help="folder to create")
+    export.add_argument(
+        "--licence", metavar="URL", default="", help="licence of code and results (default: none is stated)"
+    )
+    for reader in (verify, export):
+        reader.add_argument("record", metavar="TRAINING_ID|FILE", help=what)
+        reader.add_argument(
+            "--folder",
+            metavar="FOLDER",
+            type=folder_name,
+            help="a copy of the results, or a collected model (default: the run's bucket)",
+        )
     verify.add_argument(
         "--key", metavar="FILE", help="public key; record and model must be signed with its private key"
     )

@@ -23,7 +23,7 @@ def file_names(found: Iterable[tuple[str, StoredObject]]) -> list[tuple[str, Sto
     """
     names: dict[str, StoredObject] = {}
     for name, item in found:
-        if fault := _fault(name):
+        if fault := path_fault(name):
             raise _refused(item, fault)
         if name in names:
             raise _refused(item, f"it would be the same file as {names[name].key!r}")
@@ -37,8 +37,8 @@ def file_names(found: Iterable[tuple[str, StoredObject]]) -> list[tuple[str, Sto
     return list(names.items())
 
 
-def _fault(name: str) -> str:
-    """What is wrong with a relative path; empty if nothing is."""
+def path_fault(name: str) -> str:
+    """What is wrong with a relative path that a file here shall get; empty if nothing is."""
     parts = name.split("/")
     if name.startswith("/") or ".." in parts:
         return "it leads out of the folder"
