@@ -87,6 +87,7 @@ def test_metrics_that_are_no_json_are_left_out(number: float) -> None:
         ([f"{RUN}/model/w"], f"{RUN}/record.json"),
         ([f"{RUN}/record.json"], f"{RUN}/_run/record.json"),
         ([f"{RUN}/record.json/in a folder"], f"{RUN}/_run/record.json"),
+        ([f"{RUN}/_run/record.json"], f"{RUN}/_run/record.json"),
         ([f"{RUN}/record.jsonl", f"{RUN}/model/record.json"], f"{RUN}/record.json"),
         ([], f"{RUN}/_run/record.json"),
     ],

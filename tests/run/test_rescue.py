@@ -129,7 +129,7 @@ def test_a_rescue_stores_the_public_record_of_a_run_that_was_launched_here(
     tmp_path: Path, host: StandInHost, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     written: dict[str, bytes] = {}
-    store = SimpleNamespace(write=lambda _, key, data: written.update({key: data}))
+    store = SimpleNamespace(write=lambda _, key, data: written.update({key: data}), objects=lambda *_: iter(()))
     monkeypatch.setattr(module, "Store", lambda _: store)
     monkeypatch.setattr(module, "home", lambda: tmp_path)
     run, sums = RECORD.training_id, {f"{RECORD.training_id}/model/w": "a" * 64}

@@ -54,11 +54,15 @@ def completed(
 
 
 def key_for(run: str, written: Iterable[str]) -> str:
-    """The record's key: a file of that name that a program wrote is not overwritten; without a list of what was
-    written, `written` is empty, and it is not known whether there is one."""
-    keys, own = list(written), f"{run}/{NAME}"
-    taken = not keys or any(key == own or key.startswith(f"{own}/") for key in keys)
-    return f"{run}/{RUN_FOLDER}/{NAME}" if taken else own
+    """The record's key: beside the results, unless a program wrote a file of that name, which is not overwritten.
+
+    Without a list of what was written, `written` is empty, and it is not known whether there is one. The other key is
+    in the tool's own folder; a record that is there is the one that counts, so a program that put one there gains
+    nothing.
+    """
+    keys, own, other = list(written), f"{run}/{NAME}", f"{run}/{RUN_FOLDER}/{NAME}"
+    taken = not keys or any(key in (own, other) or key.startswith(f"{own}/") for key in keys)
+    return other if taken else own
 
 
 def document_bytes(document: Mapping[str, Any]) -> bytes:

@@ -21,10 +21,13 @@ from toolkit.run.document.compare import (
     expected_files,
     own_differences,
 )
+from toolkit.run.document.dsse import key_id, private_key, public_key
+from toolkit.run.document.export import export
 from toolkit.run.document.find import FoundRecord, in_file, in_place, names_a_file
 from toolkit.run.document.launched import load_launched
 from toolkit.run.document.model import document_schema
 from toolkit.run.document.places import InBucket, InFolder, OnFile, Place
+from toolkit.run.document.signatures import signed_model, signed_record
 from toolkit.run.document.verify import Own, Verified, listed_sums, verify, with_signatures
 from toolkit.run.follow.connect import results_store
 from toolkit.run.records.record import Record
@@ -89,8 +92,6 @@ def verify_record(
     Example:
         >>> api.verify_record("record.json", folder="models/training-9itkb8gw", key="key.pub").differences
     """
-    from toolkit.run.document.dsse import public_key
-
     public = public_key(Path(key)) if key else None
     with _found(run, folder) as (found, place, own):
         known = Own(own, load_launched(home(), own.training_id)) if own else None
@@ -114,9 +115,6 @@ def sign_record(run: str, key: str | Path, *, output: str | Path | None = None) 
     Example:
         >>> api.sign_record("training-9itkb8gw", "key.pem").statement
     """
-    from toolkit.run.document.dsse import key_id, private_key
-    from toolkit.run.document.signatures import signed_model, signed_record
-
     private = private_key(Path(key))
     own = _ended(run)
     with _stored(own) as place:
@@ -159,8 +157,6 @@ def export_record(
     Example:
         >>> api.export_record("training-9itkb8gw", "crate", licence="https://spdx.org/licenses/CC-BY-4.0")
     """
-    from toolkit.run.document.export import export
-
     target = Path(output)
     with _found(run, folder) as (found, place, _):
         if said := export(found, place, target, licence, _progress(report, "exporting")):

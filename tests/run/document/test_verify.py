@@ -115,6 +115,14 @@ def test_a_programs_own_record_json_is_not_taken_for_the_runs(run: StoredRun) ->
     assert read_record(RUN).source == f"models/{RUN}/_run/record.json"
 
 
+def test_what_a_program_put_in_the_records_other_place_was_overwritten_by_the_record(run: StoredRun) -> None:
+    results = document()["results"]
+    listed = [*results["files"], {"path": "_run/record.json", "sha256": "a" * 64}]
+    forged(run, results=results | {"files": listed, "list_sha256": ""})
+    run.put("_run/record.json", run.data("record.json"))
+    assert not [said for said in verify_record(RUN).differences if "record.json" in said]
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000])
 def test_what_stands_in_the_records_place_and_is_none_is_refused(run: StoredRun, data: bytes) -> None:
     run.put("record.json", data)
@@ -180,6 +188,14 @@ def _file(run: StoredRun, folder: Path) -> Path:
     file = folder / "record.json"
     file.write_bytes(run.data("record.json"))
     return file
+
+
+def test_a_collected_model_of_a_run_that_is_known_here_is_compared_with_the_buckets_record(
+    run: StoredRun, tmp_path: Path
+) -> None:
+    found = verify_record(RUN, folder=collected(run, tmp_path / "collected"))
+    assert (found.differences, found.is_own) == ((), True)
+    assert found.found.source == f"models/{RUN}/record.json"
 
 
 def test_a_run_that_goes_on_has_no_record_yet(run: StoredRun, monkeypatch: pytest.MonkeyPatch) -> None:

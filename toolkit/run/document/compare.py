@@ -13,7 +13,9 @@ from toolkit.run.records.record import Record
 CODE = "_submitted_code/"
 """The submitted code below the run's folder."""
 STATEMENT, MODEL_SIGNATURE = "_run/record.dsse.json", "_run/model.sig"
-_OWN = (NAME, f"_run/{NAME}", "_run/SHA256SUMS", STATEMENT, MODEL_SIGNATURE)
+ELSEWHERE = f"_run/{NAME}"
+"""The record of a run whose program wrote its own `record.json`."""
+_OWN = (NAME, ELSEWHERE, "_run/SHA256SUMS", STATEMENT, MODEL_SIGNATURE)
 """What the tool itself writes below the run's folder, besides what the list of checksums names."""
 
 
@@ -59,6 +61,7 @@ def expected_files(document: RunDocument, sums: Mapping[str, str]) -> dict[str, 
     """SHA-256 by path of all that must be in the run's folder: its results (all of `sums`, if there are any), its
     code."""
     results = sums or {one.path: one.sha256 for one in document.results.files}
+    results = {path: sha256 for path, sha256 in results.items() if path != ELSEWHERE}  # overwritten by the record
     return {**results, **{f"{CODE}{one.path}": one.sha256 for one in document.code.files}}
 
 

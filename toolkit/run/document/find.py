@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit.agent.run_document import NAME
 from toolkit.errors import Code, Problem, ToolkitError
+from toolkit.run.document.compare import ELSEWHERE
 from toolkit.run.document.model import MAX_BYTES, RunDocument, read_document
 from toolkit.run.document.places import Place, bounded
 
@@ -43,22 +44,17 @@ def in_file(file: Path) -> FoundRecord:
 
 
 def in_place(place: Place, run: str) -> FoundRecord:
-    """The record of `run` beside its results: not a file of that name that its program wrote.
+    """The record of `run` beside its results; if there is one in `_run`, its program wrote a file of that name.
 
     Raises `ToolkitError`: S302 if there is none, C202 if it is no record of this run.
     """
-    fault: ToolkitError | None = None
-    for path in (NAME, f"_run/{NAME}"):
-        if (data := place.read(path, MAX_BYTES)) is None:
-            continue
-        try:
+    for path in (ELSEWHERE, NAME):
+        if (data := place.read(path, MAX_BYTES)) is not None:
             found = _read(data, f"{place.name}/{path}")
             if found.document.run.id != run:
                 raise ToolkitError(Code.MODEL_CHECK, f"{found.source} is of another run, {found.document.run.id}")
             return found
-        except ToolkitError as error:
-            fault = fault or error
-    raise fault or ToolkitError(Code.LOADING_DATA, f"{place.name} has no {NAME}", hint=_ABSENT_HINT)
+    raise ToolkitError(Code.LOADING_DATA, f"{place.name} has no {NAME}", hint=_ABSENT_HINT)
 
 
 def _read(data: bytes, source: str) -> FoundRecord:

@@ -106,7 +106,9 @@ def _store_document(store: Store, record: Record, lists: Sequence[Mapping[str, s
     if launched := load_launched(home(), run):
         sums = {key: sha256 for one in lists for key, sha256 in one.items()}
         data = document_bytes(completed(run, launched, asdict(record), sums))
-        store.write(record.results_bucket, key_for(run, sums), data)
+        elsewhere = key_for(run, ())
+        is_there = any(item.key == elsewhere for item in store.objects(record.results_bucket, elsewhere))
+        store.write(record.results_bucket, elsewhere if is_there else key_for(run, sums), data)
 
 
 def _digests(store: Store, record: Record, tell: Callable[[str], None]) -> dict[str, str]:
