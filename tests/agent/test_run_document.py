@@ -75,8 +75,8 @@ def test_a_file_that_two_hosts_wrote_differently_is_named_without_a_checksum() -
     assert results["disputed"] == ["both"]
 
 
-@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_metrics_that_are_no_json_are_left_out(number: float) -> None:
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 1 << 62, "x" * 4097])
+def test_metrics_that_no_report_may_have_are_left_out(number: float) -> None:
     found = completed(RUN, LAUNCHED, record(metrics={"bad": number, "good": 1}), {})
     assert json.loads(document_bytes(found), parse_constant=pytest.fail)["metrics"] == {"good": 1}
 

@@ -16,6 +16,8 @@ from toolkit.agent.paths import CHECKPOINTS, RUN_FOLDER
 NAME = "record.json"
 MOST_FILES = 20_000
 """Of the results named in the record; the list of checksums, whose SHA-256 is in it, has them all."""
+_LONGEST, _LARGEST = 4096, 1 << 62
+"""Of a metric: characters of its name or text, and its absolute value if it is whole."""
 _STEP = ("number", "exit_status", "seconds", "started", "ended", "attempts", "folder", "argv", "ranks", "times")
 _END = {"state": "state", "end": "reason", "reason": "what", "error_code": "error_code", "evidence": "evidence"}
 
@@ -40,7 +42,7 @@ def completed(
         "stages": [{"state": state, "at": at} for state, at in record.get("states", ())],
         "steps": [{name: step[name] for name in _STEP if name in step} for step in record.get("steps", ())],
         "end": {ours: record.get(field, "") for field, ours in _END.items()} | {"kept": list(record.get("kept", ()))},
-        "metrics": {name: value for name, value in record.get("metrics", {}).items() if _is_json(value)},
+        "metrics": {name: value for name, value in record.get("metrics", {}).items() if _is_metric(name, value)},
         "results": {
             "stored_files": record.get("stored_files", 0),
             "stored_bytes": record.get("stored_bytes", 0),
@@ -70,9 +72,12 @@ def document_bytes(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _is_json(value: object) -> bool:
-    """JSON has no infinity, which a program's metrics may have."""
-    return not isinstance(value, float) or math.isfinite(value)
+def _is_metric(name: str, value: object) -> bool:
+    """Whether the operator takes it from the run's report, too; JSON has no infinity."""
+    if isinstance(value, float):
+        return len(name) <= _LONGEST and math.isfinite(value)
+    fits = len(value) <= _LONGEST if isinstance(value, str) else isinstance(value, int) and abs(value) < _LARGEST
+    return len(name) <= _LONGEST and fits
 
 
 def _below(prefix: str, sums: Mapping[str, str]) -> list[dict[str, str]]:

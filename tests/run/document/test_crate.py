@@ -15,6 +15,7 @@ import yaml
 from rdflib import Graph
 
 from tests.storage.stand_in_s3 import StandInS3, standing_in
+from toolkit.agent.checksums import sha256_of, write_list
 from toolkit.agent.run_document import document_bytes
 from toolkit.api.run_records import export_record, sign_record, verify_record
 from toolkit.errors import ToolkitError
@@ -22,7 +23,7 @@ from toolkit.manifest.write import canonical_data
 from toolkit.run.document.crate import METADATA, crate_metadata, place_in_crate
 from toolkit.run.document.model import read_document
 
-from .sample import CODE_FILES, FILES, IMAGE, RUN, document, manifest
+from .sample import CODE_FILES, FILES, IMAGE, RUN, SUMS, document, manifest
 from .stored import StoredRun, key_pair, on_this_machine
 
 SCHEMA, BIOSCHEMAS = "http://schema.org/", "https://bioschemas.org/"
@@ -283,7 +284,9 @@ def test_a_record_from_elsewhere_writes_nothing_outside_the_crate(
     run: StoredRun, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = run.download(tmp_path / "copy")
-    results = document()["results"] | {"list_sha256": ""}
+    evil = write_list(SUMS | {f"{RUN}/{path}": "a" * 64})
+    (copy / "_run" / "SHA256SUMS").write_bytes(evil)
+    results = document()["results"] | {"list_sha256": sha256_of(evil)}
     results["files"] = [*results["files"], {"path": path, "sha256": "a" * 64}]
     (copy / "record.json").write_bytes(document_bytes(document() | {"results": results}))
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "another home"))

@@ -90,6 +90,8 @@ def test_a_record_and_a_result_that_were_changed_together_are_noticed_where_the_
         ("image", "lock_sha256", "image: not what this machine launched"),
         ("code", "sha256", "code.sha256: "),
         ("end", "reason", "end.reason: 'other'"),
+        ("end", "evidence", "end: not what this machine recorded"),
+        ("metrics", "loss", "metrics: not what this machine recorded"),
         ("tool", "version", "tool: not what this machine launched"),
         ("manifest", "model_definition", "manifest: not what this machine launched"),
     ],
@@ -100,6 +102,18 @@ def test_a_record_that_says_something_else_than_this_machine_knows_is_named(
     other = "f" * 64 if field.endswith("sha256") else "other"
     forged(run, **{part: document()[part] | {field: other}})
     assert any(one.startswith(said) for one in verify_record(RUN).differences)
+
+
+@pytest.mark.parametrize(("part", "field", "value"), [("steps", "exit_status", 1), ("stages", "at", 0.5)])
+def test_a_history_that_was_rewritten_is_named(run: StoredRun, part: str, field: str, value: object) -> None:
+    first, *rest = document()[part]
+    forged(run, **{part: [first | {field: value}, *rest]})
+    assert verify_record(RUN).differences == (f"{part}: not what this machine recorded",)
+
+
+def test_files_named_without_a_list_of_checksums_are_not_believed(run: StoredRun) -> None:
+    forged(run, results=document()["results"] | {"list_sha256": ""})
+    assert "results.files: named, but without a list of checksums" in verify_record(RUN).differences
 
 
 def test_a_files_list_that_is_not_the_runs_own_list_is_named(run: StoredRun) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from toolkit.agent.run_document import NAME
+from toolkit.agent.run_document import NAME, completed, document_bytes
 from toolkit.run.document.model import RunDocument
 from toolkit.run.plan.code_listing import Listed, code_digest
 from toolkit.run.records.record import Record
@@ -17,6 +19,7 @@ ELSEWHERE = f"_run/{NAME}"
 """The record of a run whose program wrote its own `record.json`."""
 _OWN = (NAME, ELSEWHERE, "_run/SHA256SUMS", STATEMENT, MODEL_SIGNATURE)
 """What the tool itself writes below the run's folder, besides what the list of checksums names."""
+_RESULTS = ("stored_files", "stored_bytes", "list_sha256")
 
 
 def own_differences(found: Mapping[str, Any], launched: Mapping[str, Any], record: Record) -> list[str]:
@@ -26,18 +29,18 @@ def own_differences(found: Mapping[str, Any], launched: Mapping[str, Any], recor
         found: the public record, as plain values.
         launched: what `toolkit.run.document.launched.load_launched` has; empty if the run was launched elsewhere.
     """
-    ended, results = found["end"], found["results"]
+    own = json.loads(document_bytes(completed(record.training_id, launched, asdict(record), {})))
     pairs = [
         ("run.id", found["run"]["id"], record.training_id),
         ("image.id", found["image"]["id"], record.image_id),
         ("code.sha256", found["code"]["sha256"], record.code_digest),
-        ("end.state", ended["state"], record.state.value),
-        ("end.reason", ended["reason"], record.end),
-        ("results.list_sha256", results["list_sha256"], record.checksums),
+        *((f"end.{name}", found["end"][name], own["end"][name]) for name in ("state", "reason", "error_code")),
+        *((f"results.{name}", found["results"][name], own["results"][name]) for name in _RESULTS),
     ]
     said = [f"{name}: {theirs!r}, but this machine recorded {ours!r}" for name, theirs, ours in pairs if theirs != ours]
-    other = [name for name, value in launched.items() if found.get(name) != value]
-    return said + [f"{name}: not what this machine launched" for name in other]
+    said += [f"{name}: not what this machine launched" for name in launched if found.get(name) != launched[name]]
+    recorded = ("stages", "steps", "end", *(() if record.collected else ("metrics",)))  # a collection adds metrics
+    return said + [f"{name}: not what this machine recorded" for name in recorded if found[name] != own[name]]
 
 
 def code_differences(document: RunDocument) -> list[str]:

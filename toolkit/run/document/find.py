@@ -12,6 +12,7 @@ from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.run.document.compare import ELSEWHERE
 from toolkit.run.document.model import MAX_BYTES, RunDocument, read_document
 from toolkit.run.document.places import Place, bounded
+from toolkit.run.records.record import plain_json
 
 _ABSENT_HINT = (
     "runs of earlier versions have none; one whose results are still on its hosts gets it from `toolkit rescue`"
@@ -59,8 +60,7 @@ def in_place(place: Place, run: str) -> FoundRecord:
 
 def _read(data: bytes, source: str) -> FoundRecord:
     try:
-        document = read_document(data)
-        return FoundRecord(document, json.loads(data), data, source)
+        return FoundRecord(read_document(data), json.loads(plain_json(data)), data, source)
     except ValueError as error:
         problems = tuple(map(Problem, str(error).split("\n")))
         hint = "it was changed, or another version of toolkit wrote it: toolkit record schema"

@@ -58,10 +58,10 @@ class Verified:
 
 
 def listed_sums(place: Place, found: FoundRecord) -> tuple[dict[str, str], list[str]]:
-    """SHA-256 by path, from the run's list of checksums, and what is wrong with it; both are empty without a list."""
+    """SHA-256 by path, from the run's list of checksums, and what is wrong with it; empty without a list."""
     results, run = found.document.results, found.document.run.id
     if not results.list_sha256:
-        return {}, []
+        return {}, ["results.files: named, but without a list of checksums"] if results.files else []
     name = f"{RUN_FOLDER}/{SUMS}"
     data = place.read(name, MOST_BYTES)
     if data is None:
