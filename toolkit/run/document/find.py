@@ -10,7 +10,8 @@ from typing import Any
 from toolkit.agent.run_document import NAME
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.run.document.compare import ELSEWHERE
-from toolkit.run.document.model import MAX_BYTES, RunDocument, read_document
+from toolkit.run.document.form import MAX_BYTES
+from toolkit.run.document.model import RunDocument, read_document
 from toolkit.run.document.places import Place, bounded
 from toolkit.run.records.record import plain_json
 

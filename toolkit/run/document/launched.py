@@ -18,7 +18,7 @@ from toolkit.doctor.facts import HostFacts
 from toolkit.manifest.model import BucketReference, DataReference, Manifest
 from toolkit.manifest.results import address_of, place_at
 from toolkit.manifest.write import canonical_data
-from toolkit.run.document.model import MAX_BYTES, SCHEMA
+from toolkit.run.document.form import MAX_BYTES, SCHEMA
 from toolkit.run.plan.code_listing import Listed
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import RunImage, RunPlan

@@ -11,13 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toolkit.run.document.form import MAX_BYTES, SCHEMA
 from toolkit.run.plan.training_id import CheckedId
 from toolkit.run.records.record import Moment, State, plain_json
 
-SCHEMA = "urn:toolkit:run-record:1"
-"""Names the form; the number is incremented when a reader of the old one could misunderstand the new one."""
-MAX_BYTES = 64 << 20
-"""Of a record: 20,000 results, as many files of code, and 1,024 ranks with their times take less."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MOST, _LONGEST = 40_000, 1 << 18
 

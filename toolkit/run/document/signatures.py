@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from toolkit.run.document.dsse import enveloped, key_id, opened
-from toolkit.run.document.model import SCHEMA
+from toolkit.run.document.form import SCHEMA
 
 MAX_BYTES = 96 << 20
 """Of a signature, which contains a record."""
