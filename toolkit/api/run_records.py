@@ -110,12 +110,15 @@ def sign_record(run: str, key: str | Path, *, output: str | Path | None = None) 
         key: an ECDSA private key in PEM (P-256, P-384 or P-521), without a passphrase.
 
     Raises:
-        ToolkitError: C103 for a key that cannot be used, C202 if the record is not what this machine's run left.
+        ToolkitError: C101 if `output` is no folder, C103 for a key that cannot be used, C202 if the record is not what
+            this machine's run left.
 
     Example:
         >>> api.sign_record("training-9itkb8gw", "key.pem").statement
     """
     private = private_key(Path(key))
+    if output and not Path(output).is_dir():
+        raise ToolkitError(Code.MANIFEST, f"{output} is not a folder", hint="create it, or choose another")
     own = _ended(run)
     with _stored(own) as place:
         found = in_place(place, own.training_id)

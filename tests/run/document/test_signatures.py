@@ -136,6 +136,12 @@ def test_signatures_are_handed_over_beside_the_record(
     assert verify_record(given / "record.json", folder=copy, key=public).signed
 
 
+def test_nothing_is_signed_for_a_folder_that_is_not_there(run: StoredRun, tmp_path: Path) -> None:
+    with pytest.raises(ToolkitError, match="none is not a folder"):
+        sign_record(RUN, key_pair(tmp_path)[0], output=tmp_path / "none")
+    assert f"models/{RUN}/{STATEMENT}" not in run.server.objects
+
+
 def test_what_was_changed_is_not_signed(run: StoredRun, tmp_path: Path) -> None:
     run.put("record.json", document_bytes(document() | {"image": document()["image"] | {"id": "other"}}))
     with pytest.raises(ToolkitError, match="it was not signed") as caught:
