@@ -73,6 +73,10 @@ def test_what_each_host_wrote_is_stored_and_each_learner_knows_its_number(lab: R
     results = lab.bench.results(record["training_id"])
     assert [(results / f"rank-{rank}").read_text() for rank in (0, 1)] == ["1 learner-1", "2 learner-2"]
     assert [(results / f"large-{rank}").stat().st_size for rank in (0, 1)] == [50_000_000] * 2
+    document = json.loads((results / "record.json").read_text())
+    assert [host["name"] for host in document["hosts"] if host["facts"]["cpus"]] == list(lab.hosts)
+    assert {f"large-{rank}" for rank in (0, 1)} <= {one["path"] for one in document["results"]["files"]}
+    lab.bench.ok("record", "verify", record["training_id"])
 
 
 def test_the_ranks_of_each_host_share_out_its_cores(lab: RealLab, tmp_path: Path) -> None:
