@@ -45,8 +45,7 @@ def completed(words: Sequence[str]) -> Completion:
     ("words", "candidates", "paths"),
     [
         (["lau"], ["launch"], ""),
-        (["r"], ["runs", "retry", "resume", "report", "rescue"], ""),
-        (["r"], ["runs", "retry", "resume", "record", "rescue"], ""),
+        (["r"], ["runs", "retry", "resume", "report", "record", "rescue"], ""),
         (["images", "li"], ["list", "licences"], ""),
         (["images", "list", ""], ["--help", "--json"], ""),
         (["images", "show", ""], NAMES[IMAGES], ""),

@@ -11,8 +11,7 @@ from packaging.utils import canonicalize_name
 
 from toolkit.paths import assets
 
-FILES = ("tool", "examples", "test", "bench", "ddl", "report")
-FILES = ("tool", "examples", "test", "bench", "ddl", "record")
+FILES = ("tool", "examples", "test", "bench", "ddl", "report", "record")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 

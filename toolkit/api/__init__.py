@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from toolkit.api.models import collect
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.reports import report, serve_report
-    from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
-    from toolkit.api.run_records import read_record, record_schema, sign_record, verify_record
     from toolkit.api.run_records import export_record, read_record, record_schema, sign_record, verify_record
+    from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -62,7 +61,6 @@ _MODULES = {
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "reports": ("report", "serve_report"),
-    "run_records": ("read_record", "record_schema", "sign_record", "verify_record"),
     "run_records": ("export_record", "read_record", "record_schema", "sign_record", "verify_record"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.atomic_file import write_output
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.paths import home
