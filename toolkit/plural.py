@@ -1,4 +1,4 @@
-"""Counts and lists of things in messages."""
+"""Counts, sizes and lists of things in messages."""
 
 from __future__ import annotations
 
@@ -24,3 +24,12 @@ def ranges(numbers: Iterable[int]) -> str:
 def listed(names: Sequence[str], most: int, more: str = " and ") -> str:
     """`a, b, c and 2 more`: the first `most` of the names, and how many more there are after `more`."""
     return ", ".join(names[:most]) + (f"{more}{len(names) - most} more" if len(names) > most else "")
+
+
+def human_size(size: float) -> str:
+    """Human-readable bytes, in powers of 1000: `1.7 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.95:  # what rounds to 1000.0 becomes the next unit's 1.0
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

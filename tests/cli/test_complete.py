@@ -32,7 +32,7 @@ NAMES = {
 }
 NOTHING = {
     *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "HOST:PORT/NAME"),
-    *("HOST:PORT/NAME:TAG", "-- WORD"),
+    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT"),
 }
 """Names of arguments that no list and no path completes."""
 

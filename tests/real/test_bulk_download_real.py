@@ -40,7 +40,7 @@ def test_many_files_arrive_under_their_names_and_no_key_stays(bench: Bench, tmp_
         keys: dict[str, Secret] = embedded_keys(tmp_path / "home")
         access = Access(url, keys["access_key_id"], keys["secret_access_key"], prefix="part", direct=True)
         with bulk.started(label, image, access):
-            bulk.fetch(["plots"], [len(data) for data in written.values()], counted.append)
+            bulk.fetch(list(written), [len(data) for data in written.values()], counted.append)
             inspected = subprocess.run(
                 ["docker", "inspect", f"toolkit-{label}-collect"], capture_output=True, text=True, check=True
             ).stdout

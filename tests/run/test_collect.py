@@ -11,6 +11,8 @@ from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
 from toolkit.run.finish.collect import Collection
+from toolkit.run.finish.selection import Selection
+from toolkit.run.finish.wanted import read_wanted
 from toolkit.run.plan.code_listing import Listed, code_digest, load_listing, save_listing
 from toolkit.run.records.record import Record, State
 from toolkit.storage.s3 import StoredObject
@@ -32,25 +34,32 @@ class Shelf:
         return [StoredObject(key, 1, "") for key in self._keys if key.startswith(prefix)]
 
 
-def wanted(tmp_path: Path, collect: tuple[str, ...], *keys: str) -> list[str]:
-    collection = Collection(RECORD, replace(EXAMPLE, collect=collect), tmp_path, tmp_path, "side", lambda *_: None)
+def wanted(collect: tuple[str, ...], *keys: str) -> list[str]:
     shelf = Shelf(*(f"training-abcd2345/{key}" for key in keys))
-    checked, besides = collection._wanted(shelf)  # type: ignore[arg-type]
-    return [name for name, _ in [*checked, *besides]]
+    selection = Selection(("model",), collect)
+    return [name for name, _ in read_wanted(shelf, RECORD, selection, {}).all]  # type: ignore[arg-type]
 
 
-def test_files_and_folders_come_home_besides_the_model(tmp_path: Path) -> None:
-    keys = ("model/a", "_submitted_code/t.py", "metrics.json", "metrics.json.old", "plots/x/y.png", "plots2/z", "other")
-    assert wanted(tmp_path, ("metrics.json", "plots"), *keys) == [
-        "model/a",
+def test_files_and_folders_come_home_besides_the_model() -> None:
+    keys = (
+        "model/saved_model.pb",
+        "_submitted_code/t.py",
+        "metrics.json",
+        "metrics.json.old",
+        "plots/x/y.png",
+        "plots2/z",
+        "other",
+    )
+    assert wanted(("metrics.json", "plots"), *keys) == [
+        "model/saved_model.pb",
         "code/t.py",
         "files/metrics.json",
         "files/plots/x/y.png",
     ]
 
 
-def test_without_a_wish_model_and_code_come_home_alone(tmp_path: Path) -> None:
-    assert wanted(tmp_path, (), "model/a", "model2/b", "metrics.json") == ["model/a"]
+def test_without_a_wish_model_and_code_come_home_alone() -> None:
+    assert wanted((), "model/saved_model.pb", "model2/b", "metrics.json") == ["model/saved_model.pb"]
 
 
 SUBMITTED = (Listed("check_model.py", "a" * 64, True), Listed("t.py", "b" * 64, False))

@@ -42,6 +42,9 @@ class Bulk:
         self.folder, self._arrives = folder, arrives
         self.asked: list[tuple[tuple[str, ...], int]] = []
 
+    def name_of(self, key: str) -> str:
+        return key.removeprefix(f"{RUN}/")
+
     def file_of(self, key: str) -> Path:
         return self.folder / key.removeprefix(f"{RUN}/")
 
@@ -59,7 +62,7 @@ def fetched(tmp_path: Path, arrives: Callable[[Path], None]) -> tuple[dict[str, 
     bulk = Bulk(tmp_path / "downloads", arrives)
     digests = {f"{RUN}/plots/a": sha256(b"good")}
     fetch = Fetch(shelf, "bucket", tmp_path / "new", digests, lambda *_: None, bulk)  # type: ignore[arg-type]
-    return fetch.fetch(wanted, ["plots"]), shelf, bulk
+    return fetch.fetch(wanted), shelf, bulk
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_what_arrives_as_it_was_written_is_put_in_its_place(tmp_path: Path) -> N
     assert sums == {"files/plots/a": sha256(b"good"), "files/plots/b": sha256(b"unlisted")}
     assert (tmp_path / "new/files/plots/a").read_bytes() == b"good"
     assert shelf.asked == [(f"{RUN}/plots/b", True)]
-    assert bulk.asked == [(("plots",), 4)]
+    assert bulk.asked == [(("plots/a",), 4)]
 
 
 def test_few_files_are_fetched_one_by_one(tmp_path: Path) -> None:

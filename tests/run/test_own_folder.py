@@ -14,28 +14,44 @@ from hypothesis import strategies as st
 from toolkit.agent.checksums import SUMS, line, parse_line
 from toolkit.errors import ToolkitError
 from toolkit.run.finish.own_folder import MARKER, OwnFolder
+from toolkit.run.finish.staging import staged
 from toolkit.run.plan.training_id import TrainingId
 
 RUN = TrainingId("training-abcd2345")
 NAMES = ("model/a", " b ", "#c", "new\nline", "back\\slash", "back\\nslash", "end\r")
 
 
+def never() -> None:
+    raise AssertionError("nobody else collects")
+
+
 def filled(path: Path, text: str = "x", *names: str) -> OwnFolder:
     """The folder as a collection leaves it."""
     own = OwnFolder(path, RUN)
-    with own.replaced() as (folder, put):
+    with staged(own, never) as staging:
         sums = {}
         for name in names or NAMES:
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text)
+            (staging.new / name).parent.mkdir(exist_ok=True)
+            (staging.new / name).write_text(text)
             sums[name] = hashlib.sha256(text.encode()).hexdigest()
-        put(sums)
+        staging.finish(sums)
     return own
+
+
+def put_at(path: Path) -> None:
+    """What another collection of the same run left, and someone moved to `path`."""
+    other = filled(path.parent / "other" / RUN)
+    other.path.rename(path)
+    other.path.parent.rmdir()
+
+
+def is_whole(own: OwnFolder) -> bool:
+    return own.holds(own.listed())
 
 
 def test_what_was_collected_is_whole_and_its_list_is_sha256sums(tmp_path: Path) -> None:
     own = filled(tmp_path / "deep" / "er" / RUN)
-    assert own.is_whole()
+    assert is_whole(own)
     assert (own.path / MARKER).read_text() == f"{RUN}\n"
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", SUMS], cwd=own.path, check=True)
     assert [one.name for one in own.path.parent.iterdir()] == [RUN]
@@ -67,13 +83,13 @@ def test_what_is_damaged_is_not_whole(tmp_path: Path, damage: str) -> None:
             marker.unlink()
         case "other run":
             marker.write_text("training-zzzz2222\n")
-    assert not own.is_whole()
+    assert not is_whole(own)
 
 
 def test_a_damaged_one_is_replaced_whole(tmp_path: Path) -> None:
     (filled(tmp_path / RUN).path / "model/a").unlink()
     own = filled(tmp_path / RUN, "new", "model/a")
-    assert own.is_whole()
+    assert is_whole(own)
     assert not (own.path / "#c").exists()
     assert [one.name for one in tmp_path.iterdir()] == [RUN]
 
@@ -104,15 +120,15 @@ def someone_elses(path: Path, kind: str, tmp_path: Path) -> str:
             (path / SUMS).write_text(line("thesis.txt", hashlib.sha256(b"years of work").hexdigest()) + "\n")
             return "has no .toolkit-collected"
         case "another run's":
-            filled(path)
+            put_at(path)
             (path / MARKER).write_text("training-zzzz2222\n")
             return "has no .toolkit-collected"
         case "ours with a file of theirs":
-            filled(path)
+            put_at(path)
             (path / "model" / "notes.txt").write_text("mine")
             return "holds 'model/notes.txt'"
         case "ours with a link of theirs":
-            filled(path)
+            put_at(path)
             (path / "data").symlink_to(precious)
             return "holds 'data'"
     raise AssertionError(kind)
@@ -126,6 +142,11 @@ KINDS = [
 
 def everything(folder: Path) -> dict[str, str]:
     return {str(one.relative_to(folder)): content(one) for one in sorted(folder.rglob("*"))}
+
+
+def others(folder: Path) -> dict[str, str]:
+    """Everything but what arrived of a collection."""
+    return {name: text for name, text in everything(folder).items() if ".toolkit-collect-" not in name}
 
 
 def content(one: Path) -> str:
@@ -143,23 +164,23 @@ def test_what_is_someone_elses_is_refused_by_name_and_left_as_it_is(tmp_path: Pa
     with pytest.raises(ToolkitError) as caught:
         if not late:
             own.refuse_foreign()
-        with own.replaced() as (folder, put):
-            (folder / "a").write_text("x")
+        with staged(own, never) as staging:
+            (staging.new / "a").write_text("x")
             said = someone_elses(own.path, kind, tmp_path)
-            before = {name: text for name, text in everything(tmp_path).items() if ".toolkit-collect-" not in name}
-            put({"a": hashlib.sha256(b"x").hexdigest()})
+            before = others(tmp_path)
+            staging.finish({"a": hashlib.sha256(b"x").hexdigest()})
     assert said in caught.value.what
     assert str(own.path) in caught.value.what
-    assert everything(tmp_path) == before
+    assert others(tmp_path) == before
 
 
 def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
     own = filled(tmp_path / RUN)
-    with pytest.raises(KeyboardInterrupt), own.replaced() as (folder, _):
-        (folder / "half").write_text("x")
+    with pytest.raises(KeyboardInterrupt), staged(own, never) as staging:
+        (staging.new / "half").write_text("x")
         raise KeyboardInterrupt
-    assert own.is_whole()
-    assert [one.name for one in tmp_path.iterdir()] == [RUN]
+    assert is_whole(own)
+    assert (tmp_path / f".toolkit-collect-{RUN}" / "new" / "half").read_text() == "x"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1))

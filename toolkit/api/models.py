@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.api.records import find_run
@@ -15,13 +16,20 @@ from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
 
 
-def collect(run: str | Record, *, to: str | Path = "models", report: Report = silent) -> Collected:
+def collect(
+    run: str | Record, *, to: str | Path = "models", what: Sequence[str] = ("model",), report: Report = silent
+) -> Collected:
     """Download a run's model to its own folder in `to`, verify checksums, load it in the image that trained it.
 
-    A model that is already there and complete is not downloaded again.
+    Files that are already there and right are not downloaded again, also those that an interrupted collection brought.
+
+    Args:
+        what: `model` (with what the manifest lists in `collect`), `all` that the run stored, or patterns in gitignore's
+            syntax over the paths in the run's folder, such as `*.h5`. Only `model` requires a model.
 
     Raises:
-        ToolkitError: C202 if the model fails its check, S302 if a byte is not what the run wrote.
+        ToolkitError: C202 if there is no complete model or it fails its check, S302 if a byte is not what the run
+            wrote, C101 if a pattern matches nothing.
 
     Example:
         >>> api.collect("training-9itkb8gw", to="models").folder
@@ -30,12 +38,19 @@ def collect(run: str | Record, *, to: str | Path = "models", report: Report = si
     manifest = manifest_of(record)
     side_image = buckets_reference()
     store = ImageStore()
-    for image in (side_image, record.image_id):
-        store.get(image)
+    store.get(side_image)
 
     def on_progress(what: str, done: int, total: int) -> None:
         report(Progress("collecting", what, done, total, "bytes"))
 
-    collected = Collection(record, manifest, home(), Path(to), side_image, on_progress).run()
+    collection = Collection(record, manifest, home(), Path(to), side_image, on_progress, what)
+    if collection.loads_model:
+        store.get(record.image_id)
+    try:
+        collected = collection.run()
+    except BaseException:
+        if kept := collection.kept:
+            report(Progress("collecting", note=f"what arrived is kept in {kept}; the same command continues with it"))
+        raise
     Records(home()).save(with_result(record, collected))
     return collected

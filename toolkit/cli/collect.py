@@ -16,11 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Download the model of a run and check it."""
     record = find_run(arguments.training_id)
     with progress_bar() as report:
-        collected = collect(record, to=arguments.to, report=report)
+        collected = collect(record, to=arguments.to, what=arguments.what or ("model",), report=report)
     if arguments.json:
         facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
         facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
-        facts |= {"unchecked": list(collected.unchecked)}
+        facts |= {"unchecked": list(collected.unchecked), "unloaded": collected.unloaded}
         print_json(facts)
     for path in collected.missing:
         say(f"not collected: the run has no {path}", "yellow")
@@ -33,5 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}")
     signatures = ", ".join(sorted(collected.signatures))
     held = "checksums verified" if not collected.unchecked else "checksums verified where there are any"
-    say(f"{held}; loaded in {record.image}; signatures: {signatures}")
+    loaded = f"loaded in {record.image}; signatures: {signatures}"
+    say(f"{held}; {f'no model loaded: {collected.unloaded}' if collected.unloaded else loaded}")
     return 0

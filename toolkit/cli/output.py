@@ -16,6 +16,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from toolkit.cli.terminal import beneath, print_coloured
+from toolkit.plural import human_size as human_size  # noqa: PLC0414  # verbs import it from here
 from toolkit.printable import coloured, cut, neutral
 from toolkit.progress import Progress as Step
 from toolkit.progress import Report
@@ -56,15 +57,6 @@ console = SafeConsole(stderr=True)
 _SECONDS_BETWEEN_LINES, _SECONDS_OF_SILENCE = 2.0, 60.0
 _RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|learner-[0-9]+|mpirun|toolkit)\] ")
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
-
-
-def human_size(size: float) -> str:
-    """Human-readable bytes, in powers of 1000: `1.7 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.95:  # what rounds to 1000.0 becomes the next unit's 1.0
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def say(text: RenderableType, style: str = "") -> None:

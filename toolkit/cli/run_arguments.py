@@ -61,8 +61,20 @@ def add_run_verbs(commands: Commands) -> None:
         _run(again)
         _where(again, "the run's own")
 
-    collect = commands.add("collect", "download, verify and smoke-test a run's model", _ID, f"{_ID} --to models")
+    collect = commands.add(
+        "collect",
+        "download, verify and smoke-test a run's model",
+        _ID,
+        f"{_ID} --to models",
+        f"{_ID} --what model --what '*.h5'",
+    )
     _run(collect)
+    collect.add_argument(
+        "--what",
+        metavar="WHAT",
+        action="append",
+        help="`model` (default), `all`, or a pattern in gitignore's syntax over the run's files; may be repeated",
+    )
     collect.add_argument(
         "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
     )

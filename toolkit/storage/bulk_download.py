@@ -8,8 +8,7 @@ is missing in another way. So it does not matter here why something did not arri
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +24,8 @@ from toolkit.storage.store_server import HEARTBEAT_SECONDS, TOUCHED, with_heartb
 
 FOLDER = "/downloads"
 _FIRST = ("sh", "-c", shell_program("toolkit.storage", "while_touched.sh"), "wait", TOUCHED, str(HEARTBEAT_SECONDS))
-_GLOB = re.compile(r"([\\*?\[\]{}])")
+_WANTED = f"{PRIVATE}/wanted"
+"""The list of what is downloaded: the rest of the folder is not, and what arrived before is not again."""
 _ROOM = 64 << 20
 """Bytes by which objects may have grown since they were listed, before rclone stops: the disk is not endless."""
 _SMALL_AT_ONCE = 16
@@ -59,13 +59,17 @@ class BulkDownload:
         finally:
             engine.run(engine.runtime.remove("container", self._name), check=False)
 
+    def name_of(self, key: str) -> str:
+        """An object's name below the prefix."""
+        return key.removeprefix(f"{self._prefix}/")
+
     def file_of(self, key: str) -> Path:
         """Where an object arrives."""
-        return self.folder / key.removeprefix(f"{self._prefix}/")
+        return self.folder / self.name_of(key)
 
-    def fetch(self, paths: Sequence[str], sizes: Sequence[int], on_bytes: OnBytes) -> None:
-        """Download the objects at or below `paths`, which are relative to the prefix; `sizes` are theirs in bytes."""
-        done = 0
+    def fetch(self, names: Sequence[str], sizes: Sequence[int], on_bytes: OnBytes) -> None:
+        """Download objects; `names`, without line ends, are relative to the prefix, `sizes` are theirs in bytes."""
+        done, list_of_names = 0, "".join(f"{name}\n" for name in names).encode()
 
         def on_line(line: str) -> None:
             nonlocal done
@@ -73,23 +77,23 @@ class BulkDownload:
                 on_bytes(stats[0] - done)
                 done = stats[0]
 
-        self._engine.stream(self._engine.runtime.execute(self._name, copy_argv(self._place, paths, sizes)), on_line)
+        runtime = self._engine.runtime
+        self._engine.run(runtime.execute(self._name, receive_file(_WANTED), stdin=True), data=list_of_names)
+        self._engine.stream(runtime.execute(self._name, copy_argv(self._place, sizes)), on_line)
 
 
-def copy_argv(place: str, paths: Iterable[str], sizes: Sequence[int]) -> Argv:
-    """rclone's command line.
+def copy_argv(place: str, sizes: Sequence[int]) -> Argv:
+    """rclone's command line, for the objects in its list.
 
     Keys are taken literally. No checksum is computed, and no object's own time of change requested: callers compare
     with the SHA-256 that they know. Many small objects are requested at the same time, large ones in parallel parts.
     """
     total = sum(sizes)
     at_once = _SMALL_AT_ONCE if total < _SMALL * len(sizes) else _AT_ONCE
-    names = [_GLOB.sub(r"\\\1", path) for path in paths]
     return [
         *("rclone", "--config", CONFIG, "--cache-dir", f"{PRIVATE}/cache"),
         *("copy", "--inplace", "--ignore-checksum", "--use-server-modtime", "--no-update-modtime", "--retries", "1"),
         *("--transfers", str(at_once), "--checkers", str(at_once)),
-        *("--max-transfer", f"{total + _ROOM}B", "--cutoff-mode", "HARD", *STATS),
-        *(word for name in names for word in ("--include", f"/{name}", "--include", f"/{name}/**")),
+        *("--max-transfer", f"{total + _ROOM}B", "--cutoff-mode", "HARD", *STATS, "--files-from-raw", _WANTED),
         *(f"results,encoding=Raw:{place}", FOLDER),
     ]

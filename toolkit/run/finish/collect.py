@@ -22,9 +22,12 @@ from toolkit.agent.metrics import Metric, read_metrics
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
-from toolkit.run.finish.digests import by_listed_key, refuse_damaged, stored_digests
+from toolkit.run.finish.digests import refuse_damaged, stored_digests
 from toolkit.run.finish.fetch import Fetch, Named, OnBytes, is_bulk
 from toolkit.run.finish.own_folder import MARKER, OwnFolder
+from toolkit.run.finish.selection import BESIDES, CODE, MODEL, Selection
+from toolkit.run.finish.staging import Staging, staged, staging_path
+from toolkit.run.finish.wanted import Wanted, read_wanted
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
 from toolkit.run.plan.make_plan import data_of
@@ -35,18 +38,15 @@ from toolkit.runtimes.specs import Bind
 from toolkit.storage.bulk_download import BulkDownload
 from toolkit.storage.client import Access
 from toolkit.storage.examine import examined
-from toolkit.storage.object_paths import file_names
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
 from toolkit.storage.sidecar import Mount, SideContainer
 
 CHECK_PROGRAM = "check_model.py"
 _LOADER = Path(__file__).parents[1] / "in_container" / "load_model.py"
-_FETCHED = {"model": "model", "_submitted_code": "code"}
-"""Folders under the run's prefix, and their local names."""
 _LOADING = "loading it in the image that trained it"
-_BESIDES = "files"
-"""The local folder for the manifest's additional files."""
+_KEPT = "comparing what is here already"
+_WAITING = "waiting for another collection of this run"
 
 Report = Callable[[str, int, int], None]
 """Gets the current file, bytes so far and total bytes."""
@@ -56,7 +56,8 @@ Report = Callable[[str, int, int], None]
 class Collected:
     """A collected model: its folder, number of files and bytes, and the result of the check.
 
-    `missing` are files to collect that the run did not write; `unchecked`, those that only the store has a checksum of.
+    `missing` are files to collect that the run did not write; `unchecked`, those that only the store has a checksum of;
+    `unloaded` is why no model was loaded, empty if it was.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Collected:
     said: str
     missing: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    unloaded: str = ""
 
 
 class _Answer(BaseModel):
@@ -82,16 +84,37 @@ class Collection:
     """Collects one run's model. `run` is the workflow."""
 
     def __init__(
-        self, record: Record, manifest: Manifest, home: Path, target: Path, side_image: str, report: Report
+        self,
+        record: Record,
+        manifest: Manifest,
+        home: Path,
+        target: Path,
+        side_image: str,
+        report: Report,
+        what: Sequence[str] = (MODEL,),
     ) -> None:
+        """`what` are the words of a `Selection`."""
         self._record, self._manifest, self._home = record, manifest, home
         self._own = OwnFolder(target.absolute() / record.training_id, record.training_id)
         self._folder = self._own.path
         self._side_image, self._report = side_image, report
         self._check_id = new_label(record.training_id)
+        self._selection = Selection(tuple(what), manifest.collect, self._own.listed().keys())
+
+    @property
+    def loads_model(self) -> bool:
+        """Whether it needs the image that trained the model."""
+        return self._selection.with_model
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder with what arrived of a collection that did not end; None if there is none."""
+        path = staging_path(self._own)
+        return path if path.is_dir() else None
 
     def run(self) -> Collected:
-        """Fetch the model, unless it is here and complete; check it. Raises `ToolkitError`; keeps what was fetched."""
+        """Fetch what is wanted, unless it is here and complete; check the model. Raises `ToolkitError`; what arrived is
+        kept, and the next collection continues with it."""
         with (
             results_host(self._record, self._manifest) as host,
             open_access(self._manifest, self._home, self._side_image, self._check_id, host=host) as opened,
@@ -100,7 +123,7 @@ class Collection:
         ):
             stack.callback(LOCAL.remove_run, self._check_id)  # no container or volume stays, interrupted or not
             try:
-                answer, digests = self._fetched_and_checked(opened, pool)
+                answer, wanted = self._fetched_and_checked(opened, pool)
             except BaseException:
                 LOCAL.remove_run(self._check_id)  # else the pool would wait for a check that nobody needs
                 raise
@@ -109,70 +132,95 @@ class Collection:
         *said, last = answer.said or [""]
         metrics = read_metrics(last)
         report = "\n".join(said if metrics else answer.said)
-        missing = tuple(path for path in self._manifest.collect if not (self._folder / _BESIDES / path).exists())
+        asked = self._manifest.collect if MODEL in self._selection.words else ()
+        missing = tuple(path for path in asked if not (self._folder / BESIDES / path).exists())
         names = sorted(file.relative_to(self._folder).as_posix() for file in files)
-        plainly = {plain(key) for key in digests}
+        plainly = {plain(key) for key in wanted.digests}
         unchecked = tuple(name for name in names if not self._has_digest(name, plainly))
-        return Collected(self._folder, len(files), size, answer.signatures, metrics, report, missing, unchecked)
+        facts = (answer.signatures, metrics, report, missing, unchecked, wanted.unloaded)
+        return Collected(self._folder, len(files), size, *facts)
 
     def _has_digest(self, name: str, plainly: set[str]) -> bool:
         """Whether a collected file has a checksum other than the store's: from the run's agent or its launch."""
         folder, _, rest = name.partition("/")
-        if folder == _FETCHED["_submitted_code"]:
+        if folder == CODE:
             return bool(self._record.code_digest)
-        return plain(f"{self._record.training_id}/{rest if folder == _BESIDES else name}") in plainly
+        return plain(f"{self._record.training_id}/{rest if folder == BESIDES else name}") in plainly
 
-    def _fetched_and_checked(self, opened: Opened, pool: ThreadPoolExecutor) -> tuple[_Answer, dict[str, str]]:
+    def _fetched_and_checked(self, opened: Opened, pool: ThreadPoolExecutor) -> tuple[_Answer, Wanted]:
         access = examined(opened["results"], self._record.results_bucket)
         store = Store(access)
         digests = stored_digests(store, self._record)
-        if not self._own.is_whole():
-            self._own.refuse_foreign()
-            checked, besides = self._wanted(store)
-            wanted = [*checked, *besides]
-            digests = by_listed_key(digests, (item.key for _, item in wanted))
-            with self._own.replaced() as (folder, put), self._bulk(access, folder, (checked, besides), digests) as bulk:
-                bucket, progress = self._record.results_bucket, self._progress(wanted)
-                fetch = Fetch(store, bucket, folder, digests, progress, bulk)
-                sums = self._verified(fetch, checked, list(_FETCHED))
+        self._own.refuse_foreign()
+        wanted = read_wanted(store, self._record, self._selection, digests)
+        if not self._is_here(wanted):
+            with staged(self._own, lambda: self._report(_WAITING, 0, 0)) as staging:
+                if not self._is_here(wanted):  # the collection that we waited for may have brought it
+                    return self._fetched(opened, access, staging, wanted, pool), wanted
+        self._say_that_it_loads(wanted)
+        return self._checked(opened, self._folder, wanted), wanted
+
+    def _is_here(self, wanted: Wanted) -> bool:
+        listed = self._own.listed()
+        return all(listed.get(name) == sha256 for name, sha256 in wanted.sums(listed)) and self._own.holds(listed)
+
+    def _fetched(
+        self, opened: Opened, access: Access, staging: Staging, wanted: Wanted, pool: ThreadPoolExecutor
+    ) -> _Answer:
+        """Fetch what is not here, check it, and put all of it in its place."""
+        for label in staging.earlier_labels():
+            LOCAL.remove_run(label)
+        self._report(_KEPT, 0, 0)
+        sums, folder = staging.kept(wanted.all, wanted.digests), staging.new
+        left = [[named for named in part if named[0] not in sums] for part in (wanted.checked, wanted.besides)]
+        on_bytes = self._progress(wanted.all, sum(item.size for name, item in wanted.all if name in sums))
+        with self._bulk(access, staging.downloads(self._check_id), left, wanted.digests) as bulk:
+            fetch = Fetch(Store(access), self._record.results_bucket, folder, wanted.digests, on_bytes, bulk)
+            sums |= fetch.fetch(left[0])
+            self._refuse_damaged(wanted, wanted.checked, sums)
+            if self._selection.with_model:
                 self._compare_code(folder, sums)
-                if besides:
-                    checking = pool.submit(self._check, opened.remotes, folder)  # while the rest arrives
-                    sums |= self._verified(fetch, besides, list(self._manifest.collect))
-                    try:
-                        self._report(_LOADING, 0, 0)
-                        return checking.result(), digests
-                    finally:
-                        put(sums)  # not before the engine has mounted it, and also if it failed its check
-                put(sums)
-        self._report(_LOADING, 0, 0)
-        return self._check(opened.remotes, self._folder), digests
+            if wanted.besides:
+                checking = pool.submit(self._checked, opened, folder, wanted)  # while the rest arrives
+                sums |= fetch.fetch(left[1])
+                self._refuse_damaged(wanted, wanted.besides, sums)
+                try:
+                    self._say_that_it_loads(wanted)
+                    return checking.result()
+                finally:
+                    staging.finish(sums)  # not before the engine has mounted it, and also if it failed its check
+            staging.finish(sums)
+        self._say_that_it_loads(wanted)
+        return self._checked(opened, self._folder, wanted)
+
+    def _say_that_it_loads(self, wanted: Wanted) -> None:
+        if not wanted.unloaded:
+            self._report(_LOADING, 0, 0)
+
+    def _checked(self, opened: Opened, folder: Path, wanted: Wanted) -> _Answer:
+        if wanted.unloaded:
+            return _Answer(signatures={}, said=[])
+        return self._check(opened.remotes, folder)
 
     @contextmanager
     def _bulk(
         self, access: Access, folder: Path, parts: Iterable[Sequence[Named]], digests: Mapping[str, str]
     ) -> Iterator[BulkDownload | None]:
-        """What downloads faster, if one of the parts is large enough."""
+        """What downloads faster into `folder`, if one of the parts is large enough."""
         if not any(is_bulk(part, digests) for part in parts):
             yield None
             return
         name, place = f"toolkit-{self._check_id}-collect", (self._record.results_bucket, self._record.training_id)
-        bulk = BulkDownload(LOCAL, name, *place, folder.parent / "downloads")
+        bulk = BulkDownload(LOCAL, name, *place, folder)
         with bulk.started(self._check_id, self._side_image, access):
             yield bulk
 
-    def _verified(self, fetch: Fetch, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
-        """Fetch `wanted`, all that is in `places` below the run's prefix; returns each file's SHA-256 by its path.
+    def _refuse_damaged(self, wanted: Wanted, part: Sequence[Named], sums: Mapping[str, str]) -> None:
+        """Raise `ToolkitError` (S302) if what was fetched of a part is not all that the run wrote."""
+        refuse_damaged(self._record, wanted.written(part), {item.key: sums[name] for name, item in part})
 
-        Raises `ToolkitError` (S302) if it is not what the run wrote.
-        """
-        sums, run = fetch.fetch(wanted, places), self._record.training_id
-        keys = {item.key: sums[name] for name, item in wanted}
-        refuse_damaged(self._record, fetch.digests, keys, [f"{run}/{place}" for place in places])
-        return sums
-
-    def _progress(self, wanted: Sequence[Named]) -> OnBytes:
-        total, done = sum(item.size for _, item in wanted), 0
+    def _progress(self, wanted: Sequence[Named], done: int) -> OnBytes:
+        total = sum(item.size for _, item in wanted)
 
         def on_bytes(name: str, count: int) -> None:
             nonlocal done
@@ -190,27 +238,6 @@ class Collection:
         refuse_other_code(self._record.training_id, listing, found)
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
-
-    def _wanted(self, store: Store) -> tuple[list[Named], list[Named]]:
-        """What the check needs, model and code, and what else the manifest wants."""
-        besides = {path: f"{_BESIDES}/{path}" for path in self._manifest.collect}
-        checked = list(self._named(store, _FETCHED))
-        if not any(name.startswith("model/") for name, _ in checked):
-            raise ToolkitError(
-                Code.MODEL_CHECK,
-                f"{self._record.results_bucket}/{self._record.training_id}/ has no folder model/",
-                hint=f"the run ended as {self._record.state.value}; its program must write RESULT_DIR/model",
-            )
-        named = file_names([*checked, *self._named(store, besides)])
-        return named[: len(checked)], named[len(checked) :]
-
-    def _named(self, store: Store, places: Mapping[str, str]) -> Iterator[Named]:
-        """The objects of folders and objects below the run's prefix, by their local path."""
-        for remote, local in places.items():
-            whole = f"{self._record.training_id}/{remote}"
-            for item in store.objects(self._record.results_bucket, whole):
-                if item.key == whole or item.key.startswith(f"{whole}/"):  # not one that merely shares the prefix
-                    yield f"{local}{item.key.removeprefix(whole)}", item
 
     def _check(self, access: dict[str, Access], folder: Path) -> _Answer:
         """Load the model in the image that trained it, and run the user's own check; both are in `folder`."""
@@ -239,11 +266,12 @@ class Collection:
         argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
         result = LOCAL.run(argv, check=False, timeout=None)
         if not result.ok:
+            weights = Path(binds[0].source, "variables")
             raise ToolkitError(
                 Code.MODEL_CHECK,
                 f"the model of {self._record.training_id} failed its check (status {result.status})",
                 evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
-                hint=f"it is in {self._folder / 'model'}",
+                hint=f"it is in {self._folder / 'model'}" + ("" if weights.is_dir() else ", and has no variables/"),
             )
         try:
             return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))

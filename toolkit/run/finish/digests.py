@@ -53,27 +53,19 @@ def store_digests(store: Store, record: Record, lists: Iterable[Mapping[str, str
     return sha256_of(data)
 
 
-def refuse_damaged(
-    record: Record, wanted: Mapping[str, str], found: Mapping[str, str], prefixes: Iterable[str]
-) -> None:
-    """Raise `ToolkitError` (S302) that names each object that differs from what was written.
+def refuse_damaged(record: Record, wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Raise `ToolkitError` (S302) that names each object that is missing, or differs from what was written.
 
     Args:
-        wanted: SHA-256 by key, as the run's agent recorded it.
+        wanted: SHA-256 by key of what had to be fetched, as the run's agent recorded it.
         found: the same for what was fetched; files that `wanted` does not have are skipped.
-        prefixes: the folders and objects that were fetched: all of `wanted` below them must be in `found`.
     """
-    below = tuple(prefixes)
     problems = [
         Problem(f"{key!r}: SHA-256 {sha256}, but {wanted[key]} was written")
         for key, sha256 in found.items()
         if wanted.get(key, sha256) != sha256
     ]
-    problems += [
-        Problem(f"{key!r}: missing")
-        for key in wanted
-        if key not in found and any(key == one or key.startswith(f"{one}/") for one in below)
-    ]
+    problems += [Problem(f"{key!r}: missing") for key in wanted if key not in found]
     if not problems:
         return
     raise ToolkitError(

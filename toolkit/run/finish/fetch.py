@@ -47,13 +47,9 @@ class Fetch:
         self._store, self._bucket, self._folder = store, bucket, folder
         self._on_bytes, self._bulk = on_bytes, bulk
 
-    def fetch(self, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
-        """Fetch all of `wanted`; returns each one's SHA-256 by its path.
-
-        Args:
-            places: the objects, and folders of objects, below the run's prefix that `wanted` comes from.
-        """
-        sums = self._in_bulk(self._bulk, wanted, places) if self._bulk and is_bulk(wanted, self.digests) else {}
+    def fetch(self, wanted: Sequence[Named]) -> dict[str, str]:
+        """Fetch all of `wanted`; returns each one's SHA-256 by its path."""
+        sums = self._in_bulk(self._bulk, wanted) if self._bulk and is_bulk(wanted, self.digests) else {}
         return sums | self._one_by_one([(name, item) for name, item in wanted if name not in sums])
 
     def _one_by_one(self, wanted: Sequence[Named]) -> dict[str, str]:
@@ -66,10 +62,11 @@ class Fetch:
             sums[name] = self._store.get(self._bucket, item, file, count, compare=not known)
         return sums
 
-    def _in_bulk(self, bulk: BulkDownload, wanted: Sequence[Named], places: Sequence[str]) -> dict[str, str]:
+    def _in_bulk(self, bulk: BulkDownload, wanted: Sequence[Named]) -> dict[str, str]:
         """What arrives as it was written."""
-        sizes = [item.size for _, item in wanted if _is_plain(item.key, self.digests)]
-        bulk.fetch(places, sizes, partial(self._on_bytes, ""))
+        items = [item for _, item in wanted if _is_plain(item.key, self.digests)]
+        names = [bulk.name_of(item.key) for item in items]
+        bulk.fetch(names, [item.size for item in items], partial(self._on_bytes, ""))
         sums: dict[str, str] = {}
         for name, item in wanted:
             with suppress(OSError):  # it has not arrived, or as something else than a file

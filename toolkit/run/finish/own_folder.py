@@ -9,9 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from toolkit.agent.checksums import MOST_BYTES, SUMS, line, parse_line
@@ -26,49 +24,52 @@ class OwnFolder:
     """The folder `path` for what was collected of `run`. It need not exist."""
 
     def __init__(self, path: Path, run: TrainingId) -> None:
-        self.path, self._run = path, run
+        self.path, self.run = path, run
 
     def refuse_foreign(self) -> None:
         """Raise `ToolkitError` (C202) that names the folder, and the reason, if it may not be replaced."""
         if os.path.lexists(self.path) and (fault := self._fault(self.path)):
             raise self._foreign(fault)
 
-    def is_whole(self) -> bool:
-        """Whether the folder is an earlier collection of this run and every file still has its checksum."""
-        if self.path.is_symlink() or not self.path.is_dir() or not self._is_marked(self.path):
-            return False
-        sums = _sums(self.path)
+    def listed(self) -> dict[str, str]:
+        """SHA-256 by name of what an earlier collection put there; empty if there is none of this run."""
+        is_folder = not self.path.is_symlink() and self.path.is_dir()
+        return _sums(self.path) if is_folder and self._is_marked(self.path) else {}
+
+    def holds(self, sums: Mapping[str, str]) -> bool:
+        """Whether every file of `sums` is there and has its SHA-256; false for no file."""
         return bool(sums) and all(self._holds(name, sha256) for name, sha256 in sums.items())
 
-    @contextmanager
-    def replaced(self) -> Iterator[tuple[Path, Callable[[Mapping[str, str]], None]]]:
-        """An empty folder beside it, and a function that moves that into place once it is filled: call it with each
-        file's SHA-256 by name. However this ends, nothing else is left behind."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".toolkit-collect-", dir=self.path.parent))
-        new, old = hidden / "new", hidden / "old"
+    def replace(self, new: Path, old: Path, sums: Mapping[str, str]) -> None:
+        """Move the folder `new` into its place, with the list of its files: each one's SHA-256 by name.
 
-        def put(sums: Mapping[str, str]) -> None:
-            (new / SUMS).write_text("".join(f"{line(name, sha256)}\n" for name, sha256 in sums.items()), "utf-8")
-            (new / MARKER).write_text(f"{self._run}\n")
-            if os.path.lexists(self.path):
-                self.path.rename(old)
-                if fault := self._fault(old):  # checked where nobody else can change it
-                    raise self._foreign(fault)
-            try:
-                new.rename(self.path)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                    raise
-                raise self._foreign("appeared meanwhile") from None
-
+        What is in its place is moved to `old` first, on the same file system; `restore` moves it back if this fails.
+        Raises `ToolkitError` (C202) if it is someone else's.
+        """
+        (new / SUMS).write_text("".join(f"{line(name, sha256)}\n" for name, sha256 in sums.items()), "utf-8")
+        (new / MARKER).write_text(f"{self.run}\n")
+        if os.path.lexists(self.path):
+            self.path.rename(old)
+            if fault := self._fault(old):  # checked where nobody else can change it
+                raise self._foreign(fault)
         try:
-            new.mkdir()
-            yield new, put
-        finally:
-            if os.path.lexists(old) and not os.path.lexists(self.path):
-                old.rename(self.path)
-            shutil.rmtree(hidden, ignore_errors=True)
+            new.rename(self.path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            raise self._foreign("appeared meanwhile") from None
+
+    def restore(self, old: Path) -> None:
+        """Move back what `replace` moved away, if nothing took its place."""
+        if os.path.lexists(old) and not os.path.lexists(self.path):
+            old.rename(self.path)
+
+    def discard(self, old: Path) -> None:
+        """Remove an earlier collection of this run that was replaced. Raises `ToolkitError` (C202) if it is none."""
+        if os.path.lexists(old):
+            if fault := self._fault(old):
+                raise self._foreign(fault, old)
+            shutil.rmtree(old, ignore_errors=True)
 
     def _fault(self, at: Path) -> str:
         """Why `at` is not ours to replace; empty if it is."""
@@ -85,17 +86,17 @@ class OwnFolder:
         if any(file.is_symlink() or not file.is_file() for file in (marker, sums)):
             return False
         with marker.open("rb") as stream:
-            return stream.read(100) == f"{self._run}\n".encode()
+            return stream.read(100) == f"{self.run}\n".encode()
 
     def _holds(self, name: str, sha256: str) -> bool:
         file = self.path / name
         inside = ".." not in file.parts and file.is_relative_to(self.path)
         return inside and not file.is_symlink() and file.is_file() and sha256_of(file) == sha256
 
-    def _foreign(self, why: str) -> ToolkitError:
+    def _foreign(self, why: str, at: Path | None = None) -> ToolkitError:
         return ToolkitError(
             Code.MODEL_CHECK,
-            f"{self.path} {why}; it was not changed",
+            f"{at or self.path} {why}; it was not changed",
             hint="move it, or collect into another folder: toolkit collect --to FOLDER",
             context={"reason": "not ours"},
         )
