@@ -95,6 +95,7 @@ def test_the_verbs_are_listed_in_groups() -> None:
             "collect",
             "report",
             "record",
+            "checkpoints",
             "rescue",
             "clean",
         ],

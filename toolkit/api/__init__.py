@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from toolkit.api.buckets import list_buckets, put_data
     from toolkit.api.builds import build, build_all, build_image, render_build
     from toolkit.api.bundles import load_bundle, make_bundle
+    from toolkit.api.checkpoints import list_checkpoints
     from toolkit.api.clusters import connect_hosts, disconnect_hosts, read_hosts, trust_hosts
     from toolkit.api.documents import image_document, image_licences
     from toolkit.api.frameworks import list_frameworks
@@ -46,6 +47,7 @@ _MODULES = {
     "buckets": ("list_buckets", "put_data"),
     "builds": ("build", "build_all", "build_image", "render_build"),
     "bundles": ("load_bundle", "make_bundle"),
+    "checkpoints": ("list_checkpoints",),
     "clusters": ("connect_hosts", "disconnect_hosts", "read_hosts", "trust_hosts"),
     "documents": ("image_document", "image_licences"),
     "frameworks": ("list_frameworks",),
@@ -91,6 +93,7 @@ __all__ = [
     "launch",
     "launch_again",
     "list_buckets",
+    "list_checkpoints",
     "list_frameworks",
     "list_images",
     "list_labs",

@@ -99,6 +99,8 @@ def add_run_verbs(commands: Commands) -> None:
     report.add_argument("--port", metavar="N", type=int, default=0, help="port for --serve (default: one that is free)")
 
     _record(commands.nested("record", "show, verify, sign and export a run's record"))
+    _run(commands.add("checkpoints", "list the checkpoints that a run wrote", _ID, f"{_ID} --json"))
+
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(

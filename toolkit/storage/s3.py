@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,15 @@ _MD5 = re.compile("[0-9a-f]{32}")
 OnBytes = Callable[[int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object: its key, size in bytes, and its ETag, which is the MD5 of its bytes if it has no dash."""
+    """An object: its key, size in bytes, its ETag, which is the MD5 of its bytes if it has no dash, and when it was
+    stored (seconds since 1970; 0 if the store does not say)."""
 
     key: str
     size: int
     etag: str
+    time: float = 0.0
 
     @property
     def md5(self) -> str | None:
@@ -60,6 +63,14 @@ def refused_object(bucket: str, key: str, why: str, hint: str = "") -> ToolkitEr
     hint = hint or "it was damaged, or written by someone else: who may write to this bucket?"
     what = f"object {bucket}/{key} is refused: {why}"
     return ToolkitError(Code.LOADING_DATA, what, hint=hint, context={"reason": "refused"})
+
+
+def _moment(text: str) -> float:
+    """A store's time in ISO 8601, in seconds since 1970; 0 if it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class Store:
@@ -99,9 +110,8 @@ class Store:
                 if not item["Key"].startswith(request["Prefix"]):
                     raise self._odd(bucket, f"asked for what begins with {prefix!r}, it lists {item['Key'][:300]!r}")
                 if not item["Key"].endswith("/"):
-                    yield StoredObject(
-                        item["Key"].removeprefix(self._prefix), int(item["Size"]), item.get("ETag", "-").strip('"')
-                    )
+                    key, stored = item["Key"].removeprefix(self._prefix), _moment(item.get("LastModified", ""))
+                    yield StoredObject(key, int(item["Size"]), item.get("ETag", "-").strip('"'), stored)
             if not page.get("IsTruncated"):
                 return
             if token == (token := {"ContinuationToken": page.get("NextContinuationToken", "")}):

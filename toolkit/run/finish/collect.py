@@ -127,7 +127,8 @@ class Collection:
             except BaseException:
                 LOCAL.remove_run(self._check_id)  # else the pool would wait for a check that nobody needs
                 raise
-        files = [file for file in self._folder.rglob("*") if file.is_file() and file.name not in (SUMS, MARKER)]
+        own = {self._folder / SUMS, self._folder / MARKER}
+        files = [file for file in self._folder.rglob("*") if file.is_file() and file not in own]
         size = sum(file.stat().st_size for file in files)
         *said, last = answer.said or [""]
         metrics = read_metrics(last)

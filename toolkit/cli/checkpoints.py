@@ -1,0 +1,42 @@
+"""`toolkit checkpoints TRAINING_ID`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from dataclasses import asdict
+
+from rich.table import Table
+
+from toolkit.api.checkpoints import list_checkpoints
+from toolkit.api.runs import find_run
+from toolkit.cli.output import SafeConsole, human_size, print_json, say
+from toolkit.printable import neutral
+from toolkit.run.records.checkpoints import Checkpoint
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the checkpoints that a run wrote."""
+    record = find_run(arguments.training_id)
+    found = list_checkpoints(record)
+    if arguments.json:
+        print_json({"training_id": record.training_id, "checkpoints": [asdict(one) for one in found]})
+        return 0
+    if not found:
+        say(f"{record.training_id} has no checkpoints in {record.results_place}")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("NUMBER", "FORMAT", "PATH", "FILES", "SIZE", "TIME", "COMPLETE"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("NUMBER", "FILES", "SIZE") else "left")
+    for one in found:
+        table.add_row(*map(neutral, row(one)))
+    SafeConsole().print(table)
+    return 0
+
+
+def row(one: Checkpoint) -> tuple[str, ...]:
+    """A checkpoint's cells."""
+    number = "" if one.number is None else str(one.number)
+    time = datetime.datetime.fromtimestamp(one.time).strftime("%Y-%m-%d %H:%M:%S") if one.time else ""
+    complete = f"no: {one.fault}" if one.fault else "yes, the latest" if one.latest else "yes"
+    return number, one.format, one.path, str(len(one.files)), human_size(one.size), time, complete
