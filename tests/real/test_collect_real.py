@@ -110,3 +110,38 @@ def test_a_model_that_is_not_there_says_what_is(bench: Bench, ended: TrainingId,
     assert done.returncode == 5
     assert "has no folder model/" in done.stderr
     assert f"plots/  {FILES} files, {FILES * SIZE / 1e6:.1f} MB" in done.stderr
+
+
+TRAIN = """
+import os, sys
+from pathlib import Path
+results = Path(os.environ["RESULT_DIR"])
+if sys.argv[1] == "train":
+    for step in (1, 2):
+        (results / f"weights-{step}.pt").write_text(f"weights {step}")
+    (results / "vocabulary.txt").write_text("words")
+else:
+    there = sorted(file.name for file in results.glob("*.pt"))
+    text = f"{Path(os.environ['CHECKPOINT']).read_text()}, {os.environ['CHECKPOINT_NUMBER']}, {there}"
+    (results / "made.txt").write_text(text)
+"""
+
+
+def test_the_later_commands_run_on_another_checkpoint_without_training(bench: Bench, tmp_path: Path) -> None:
+    command = 'python program.py train ; test -z "$CHECKPOINT" || python program.py later'
+    trained = bench.launch(bench.manifest(tmp_path / "code", command, TRAIN, nodes=1))["training_id"]
+    listed = json.loads(bench.ok("checkpoints", trained, "--json").stdout)["checkpoints"]
+    assert [(one["number"], one["path"], one["fault"]) for one in listed] == [
+        (number, f"{trained}/weights-{number}.pt", "") for number in (1, 2)
+    ]
+    words = ("collect", trained, "--checkpoint", 1, "--to", tmp_path, "--what", "*.txt", "--what", "!learner-*/")
+    folder = Path(json.loads(bench.ok(*words, "--json").stdout)["folder"])
+    assert (folder / "files/made.txt").read_text() == "weights 1, 1, ['weights-1.pt']"
+    assert (folder / "files/vocabulary.txt").read_text() == "words"
+    made = bench.newest()
+    assert (made["training_id"], made["resumed_from"]) == (folder.name, trained)
+    assert [step["command"].split()[1] for step in made["steps"]] == ["_toolkit_checkpoint.py", "-z"]
+    bench.ok(*words)
+    assert bench.newest()["training_id"] == folder.name, "what is there already is used"
+    again = bench.run("retry", folder.name)
+    assert (again.returncode, f"collect {trained} --checkpoint" in again.stderr) == (2, True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toolkit.api.buckets import list_buckets, put_data
     from toolkit.api.builds import build, build_all, build_image, render_build
     from toolkit.api.bundles import load_bundle, make_bundle
-    from toolkit.api.checkpoints import list_checkpoints
+    from toolkit.api.checkpoints import list_checkpoints, run_checkpoint
     from toolkit.api.clusters import connect_hosts, disconnect_hosts, read_hosts, trust_hosts
     from toolkit.api.documents import image_document, image_licences
     from toolkit.api.frameworks import list_frameworks
@@ -47,7 +47,7 @@ _MODULES = {
     "buckets": ("list_buckets", "put_data"),
     "builds": ("build", "build_all", "build_image", "render_build"),
     "bundles": ("load_bundle", "make_bundle"),
-    "checkpoints": ("list_checkpoints",),
+    "checkpoints": ("list_checkpoints", "run_checkpoint"),
     "clusters": ("connect_hosts", "disconnect_hosts", "read_hosts", "trust_hosts"),
     "documents": ("image_document", "image_licences"),
     "frameworks": ("list_frameworks",),
@@ -118,6 +118,7 @@ __all__ = [
     "render_build",
     "report",
     "rescue_run",
+    "run_checkpoint",
     "save_as_sif",
     "save_images",
     "serve_report",

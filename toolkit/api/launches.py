@@ -66,7 +66,7 @@ def launch(
         >>> api.launch("manifest.yml", cluster="cluster.yml", wait=True).state
     """
     order = read_order(manifest, cluster, code, report)
-    return _start(order, built_images(order), wait=wait, follow=follow, id_file=id_file, report=report, view=view)
+    return start(order, built_images(order), wait=wait, follow=follow, id_file=id_file, report=report, view=view)
 
 
 def launch_again(
@@ -95,24 +95,34 @@ def launch_again(
     records = Records(home())
     own = records.find(training_id)  # its code digest must not come from the bucket
     record = refreshed(own, records)
+    if record.checkpoint:
+        what = f"{record.training_id} did not train: it ran on {record.checkpoint} of {record.resumed_from}"
+        hint = f"toolkit collect {record.resumed_from} --checkpoint {record.checkpoint}"
+        raise ToolkitError(Code.MANIFEST, what, hint=hint)
     if resume and not record.final:
         raise ToolkitError(
             Code.MANIFEST, f"{record.training_id} is still running", hint=f"toolkit stop {record.training_id}"
         )
-    with _submitted_code(record, own.code_digest) as code:
+    with submitted_code(record, own.code_digest) as code:
         order = read_order(record.manifest_file, cluster or record.cluster_file, code, report, submitted=True)
-        images = built_images(order)
-        if images[0].image_id != record.image_id:
-            what = f"{record.training_id} ran in {record.image}, but its manifest now requires {images[0].reference}"
-            hint = f"toolkit launch {record.manifest_file} runs it in the new image"
-            raise ToolkitError(Code.IMAGE, what, hint=hint)
+        images = same_images(order, record)
         report(Progress("launch", note=f"repeating {record.training_id} with its submitted code"))
         source = record.training_id if resume else record.resumed_from
         order = replace(order, manifest=replace(order.manifest, resume=source))
-        return _start(order, images, wait=wait, follow=follow, id_file=id_file, report=report, view=view)
+        return start(order, images, wait=wait, follow=follow, id_file=id_file, report=report, view=view)
 
 
-def _start(
+def same_images(order: Order, record: Record) -> tuple[RunImage, str]:
+    """The images for a repetition of the run of `record`. Raises `ToolkitError` (S103) if it ran in another one."""
+    images = built_images(order)
+    if images[0].image_id != record.image_id:
+        what = f"{record.training_id} ran in {record.image}, but its manifest now requires {images[0].reference}"
+        hint = f"toolkit launch {record.manifest_file} runs it in the new image"
+        raise ToolkitError(Code.IMAGE, what, hint=hint)
+    return images
+
+
+def start(
     order: Order,
     images: tuple[RunImage, str],
     *,
@@ -121,9 +131,10 @@ def _start(
     id_file: str | Path | None,
     report: Report,
     view: View | None,
+    training_id: TrainingId | None = None,
 ) -> Record:
-    """Allocate hosts, plan, submit the run, follow it."""
-    training_id = new_training_id()
+    """Allocate hosts, plan, submit the run (by default with a new ID), follow it."""
+    training_id = training_id or new_training_id()
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
     view = view or SilentView()
@@ -170,11 +181,12 @@ def _ready(
             leases=allocation.leases,
             confirm=allocation.confirm,
             hand_over=allocation.hand_over,
+            checkpoint=order.checkpoint,
         )
 
 
 @contextmanager
-def _submitted_code(record: Record, digest: str) -> Iterator[Path]:
+def submitted_code(record: Record, digest: str) -> Iterator[Path]:
     """The run's submitted code from its bucket, in a temporary folder.
 
     Raises `ToolkitError` (C102) naming what differs from the run's own list, whose digest is `digest`.

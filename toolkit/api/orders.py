@@ -42,6 +42,10 @@ class Files:
 @dataclass(frozen=True)
 class Order:
     """A launch's manifest, cluster and code, and its image: the recipe, and its inputs, which give name and version."""
+    """A launch's manifest, cluster and code, and its image: the recipe, and the name and version that this gives.
+
+    `checkpoint` is that of an earlier run, by its path in the bucket; empty if the launch trains.
+    """
 
     files: Files
     manifest: Manifest
@@ -50,6 +54,7 @@ class Order:
     recipe: Recipe
     inputs: Inputs
     flavour: str
+    checkpoint: str = ""
 
     @property
     def reference(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 from dataclasses import asdict
+from typing import Literal
 
 from rich.table import Table
 
@@ -27,16 +28,25 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("NUMBER", "FORMAT", "PATH", "FILES", "SIZE", "TIME", "COMPLETE"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("NUMBER", "FILES", "SIZE") else "left")
+        justify: Literal["right", "left"] = "right" if title in ("NUMBER", "FILES", "SIZE") else "left"
+        table.add_column(title, no_wrap=title not in ("PATH", "COMPLETE"), overflow="fold", justify=justify)
     for one in found:
-        table.add_row(*map(neutral, row(one)))
+        table.add_row(*map(neutral, row(one, record.training_id)))
     SafeConsole().print(table)
     return 0
 
 
-def row(one: Checkpoint) -> tuple[str, ...]:
-    """A checkpoint's cells."""
+def row(one: Checkpoint, run: str) -> tuple[str, ...]:
+    """A checkpoint's cells; its path is below the folder of `run`, or of the bucket."""
     number = "" if one.number is None else str(one.number)
-    time = datetime.datetime.fromtimestamp(one.time).strftime("%Y-%m-%d %H:%M:%S") if one.time else ""
+    time = datetime.datetime.fromtimestamp(one.time).strftime("%m-%d %H:%M:%S") if one.time else ""
     complete = f"no: {one.fault}" if one.fault else "yes, the latest" if one.latest else "yes"
-    return number, one.format, one.path, str(len(one.files)), human_size(one.size), time, complete
+    return (
+        number,
+        one.format,
+        one.path.removeprefix(f"{run}/"),
+        str(len(one.files)),
+        human_size(one.size),
+        time,
+        complete,
+    )

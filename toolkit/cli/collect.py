@@ -7,6 +7,10 @@ import argparse
 from toolkit.api.models import collect
 from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json, progress_bar, say
+from toolkit.api.runs import find_run
+from toolkit.cli.output import ProgressBar, human_size, print_json, progress_bar, say
+from toolkit.errors import INTERRUPTED
+from toolkit.run.records.record import Record, State
 
 _MOST = 20
 """The number of files without a checksum that are named."""
@@ -14,7 +18,10 @@ _MOST = 20
 
 def run(arguments: argparse.Namespace) -> int:
     """Download the model of a run and check it."""
-    record = find_run(arguments.training_id)
+    record = _checkpoint_run(arguments) if arguments.checkpoint else find_run(arguments.training_id)
+    if arguments.checkpoint and record.state is not State.COMPLETED:
+        say(f"{record.training_id} {record.state.value}; next: toolkit logs -f {record.training_id}")
+        return INTERRUPTED if record.final else 0
     with progress_bar() as report:
         collected = collect(record, to=arguments.to, what=arguments.what or ("model",), report=report)
     if arguments.json:
@@ -36,3 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = f"loaded in {record.image}; signatures: {signatures}"
     say(f"{held}; {f'no model loaded: {collected.unloaded}' if collected.unloaded else loaded}")
     return 0
+
+
+def _checkpoint_run(arguments: argparse.Namespace) -> Record:
+    """The run of the later commands on the checkpoint that was asked for; it is followed to its end."""
+    from toolkit.api.checkpoints import run_checkpoint
+    from toolkit.cli.run_output import Screen
+
+    with ProgressBar(beside=True) as bar:
+        return run_checkpoint(
+            arguments.training_id,
+            arguments.checkpoint,
+            cluster=arguments.cluster,
+            wait=arguments.wait,
+            report=bar.report,
+            view=Screen(lines_to_stderr=arguments.json, before_plan=bar.close),
+        )

@@ -47,7 +47,7 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     for line in record.evidence.splitlines():
         yield "evidence", line
     if record.resumed_from:
-        yield "resumed", f"from {record.resumed_from}"
+        yield "resumed", f"from {record.checkpoint or record.resumed_from}"
     if record.hint:
         yield "next", record.hint
     if not record.final:

@@ -47,6 +47,8 @@ class Request:
 
     Attributes:
         facts, leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
+        checkpoint: see `toolkit.run.records.record.Record`.
+        leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
     """
 
     manifest: Manifest
@@ -61,6 +63,7 @@ class Request:
     leases: Mapping[str, str] = field(default_factory=dict)
     confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None
+    checkpoint: str = ""
 
 
 T = TypeVar("T")
@@ -230,4 +233,5 @@ def first_record(request: Request) -> Record:
         cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
         launcher=this_process(),
         resumed_from=plan.resume,
+        checkpoint=request.checkpoint,
     ).at(State.QUEUED, time.time())

@@ -95,12 +95,14 @@ def may_be_checkpoint(path: str, run: str) -> bool:
 
 
 def choose(found: Sequence[Checkpoint], word: str, run: str) -> Checkpoint:
-    """The checkpoint that `word` means: a number, with or without `-`, or a path.
+    """The checkpoint that `word` means: a number, with or without `-`, or a path in the bucket or in the run's folder.
 
     Raises `ToolkitError` (C101) that says which there are, if none, several or an incomplete one is meant.
     """
     number = int(word.lstrip("-")) if re.fullmatch(r"-?\d{1,18}", word, re.ASCII) else None
-    meant = [one for one in found if one.path == word or (number is not None and one.number == number)]
+    meant = [
+        one for one in found if one.path in (word, f"{run}/{word}") or (number is not None and one.number == number)
+    ]
     hint = f"toolkit checkpoints {run} lists them"
     if not meant:
         there = listed([str(one.number) if one.number is not None else one.path for one in found], 10) or "none"

@@ -83,6 +83,8 @@ class Record:
         cluster_file: where its hosts are described; empty on this machine.
         launcher: process id and start time (clock ticks since boot) of its launcher, while it is being launched.
         resumed_from: the run that it continues, or repeats.
+        checkpoint: the one of `resumed_from` that only the later commands ran on, by its path in the bucket; empty for
+            a run that trains.
         placement: for each learner its number, its host (empty: this machine) and its ranks; empty in records of
             earlier versions.
         compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
@@ -126,6 +128,7 @@ class Record:
     code_digest: str = ""
     checksums: str = ""
     compute: str = ""
+    checkpoint: str = ""
 
     @property
     def ran_on(self) -> str:
