@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from toolkit.api.models import collect
 from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.api.runs import find_run
 from toolkit.cli.output import ProgressBar, human_size, print_json, progress_bar, say
-from toolkit.errors import INTERRUPTED
+from toolkit.errors import INTERRUPTED, Code, ToolkitError
 from toolkit.run.records.record import Record, State
 
 _MOST = 20
@@ -18,6 +19,8 @@ _MOST = 20
 
 def run(arguments: argparse.Namespace) -> int:
     """Download the model of a run and check it."""
+    if not arguments.checkpoint and (arguments.cluster or arguments.wait):
+        raise ToolkitError(Code.MANIFEST, "--cluster and --wait are for --checkpoint: nothing else runs")
     record = _checkpoint_run(arguments) if arguments.checkpoint else find_run(arguments.training_id)
     if arguments.checkpoint and record.state is not State.COMPLETED:
         say(f"{record.training_id} {record.state.value}; next: toolkit logs -f {record.training_id}")
@@ -25,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar() as report:
         collected = collect(record, to=arguments.to, what=arguments.what or ("model",), report=report)
     if arguments.json:
-        facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
+        facts: dict[str, Any] = {"training_id": record.training_id, "folder": str(collected.folder)}
+        facts |= {"files": collected.files, "bytes": collected.size}
         facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
         facts |= {"unchecked": list(collected.unchecked), "unloaded": collected.unloaded}
         print_json(facts)
