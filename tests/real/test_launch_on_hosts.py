@@ -147,3 +147,27 @@ def test_a_stopped_engine_is_reported_with_its_host_before_anything_starts(lab: 
     assert "fix: start it" in done.stderr
     assert "Traceback" not in done.stderr
     assert left_on(lab, lab.hosts[0]) == EMPTY
+
+
+CHECKPOINTS = """
+import os, sys
+from pathlib import Path
+results = Path(os.environ["RESULT_DIR"])
+if sys.argv[1] == "train" and os.environ["OMPI_COMM_WORLD_RANK"] == "0":
+    for step in (1, 2):
+        (results / f"weights-{step}.pt").write_text(f"weights {step}")
+elif sys.argv[1] == "later":
+    (results / "made.txt").write_text(Path(os.environ.get("CHECKPOINT", results / "weights-2.pt")).read_text())
+"""
+
+
+def test_the_later_commands_run_on_a_checkpoint_on_one_of_the_hosts(lab: RealLab, tmp_path: Path) -> None:
+    command = "python program.py train ; python program.py later"
+    record, _ = launch(lab, lab.bench.manifest(tmp_path / "code", command, CHECKPOINTS))
+    assert (lab.bench.results(record["training_id"]) / "made.txt").read_text() == "weights 2"
+    words = ("--checkpoint", 1, "--to", tmp_path, "--what", "made.txt", "--json")
+    done = lab.bench.ok("collect", record["training_id"], *words, timeout=500)
+    assert (Path(json.loads(done.stdout)["folder"]) / "files" / "made.txt").read_text() == "weights 1"
+    made = lab.bench.newest()
+    assert (len(record["hosts"]), len(made["hosts"]), made["learners"]) == (2, 1, 1)
+    assert {host: left_on(lab, host) for host in lab.hosts} == dict.fromkeys(lab.hosts, EMPTY)

@@ -104,3 +104,39 @@ def test_a_list_that_is_not_the_records_is_not_believed(tmp_path: Path, damage: 
     with pytest.raises(ToolkitError, match="is missing or damaged"):
         load_listing(tmp_path, RECORD.training_id, code_digest(SUBMITTED))
     assert load_listing(tmp_path, RECORD.training_id, "") == ()  # a run of an earlier version
+
+
+def written(*paths: str) -> dict[str, str]:
+    return {f"training-abcd2345/{path}": "a" * 64 for path in paths}
+
+
+def test_a_model_that_the_program_wrote_whole_and_the_bucket_lost_in_part_is_left_to_its_checksums() -> None:
+    shelf = Shelf("training-abcd2345/model/other")
+    digests = written("model/saved_model.pb", "model/other", "plots/x")
+    found = read_wanted(shelf, RECORD, Selection(), digests)  # type: ignore[arg-type]
+    assert found.unloaded == ""
+    assert found.written(found.checked) == written("model/saved_model.pb", "model/other")
+    assert found.written(found.besides) == {}
+
+
+def test_a_model_that_the_program_did_not_finish_is_an_error_that_says_what_is_there() -> None:
+    shelf = Shelf("training-abcd2345/model/other", "training-abcd2345/mnist-10.index")
+    for digests in ({}, written("model/other", "mnist-10.index")):
+        with pytest.raises(ToolkitError, match=r"has a folder model/ without saved_model\.pb") as caught:
+            read_wanted(shelf, RECORD, Selection(), digests)  # type: ignore[arg-type]
+        assert caught.value.evidence == "there is:\nmnist-10.index  1 B\nmodel/  1 file, 1 B"
+        found = read_wanted(shelf, RECORD, Selection(("all",)), digests)  # type: ignore[arg-type]
+        assert [name for name, _ in found.all] == ["model/other", "files/mnist-10.index"]
+        assert found.unloaded == "has a folder model/ without saved_model.pb"
+
+
+def test_a_pattern_without_a_match_is_an_error() -> None:
+    with pytest.raises(ToolkitError, match=r"nothing in models/training-abcd2345/ matches '\*\.h5'"):
+        read_wanted(Shelf("training-abcd2345/a"), RECORD, Selection(("*.h5",)), {})  # type: ignore[arg-type]
+
+
+def test_what_the_run_wrote_and_the_bucket_has_no_more_is_expected_by_its_pattern() -> None:
+    digests = written("a.h5", "b.h5", "c.txt")
+    found = read_wanted(Shelf("training-abcd2345/a.h5"), RECORD, Selection(("*.h5",)), digests)  # type: ignore[arg-type]
+    assert found.written(found.besides) == written("a.h5", "b.h5")
+    assert list(found.sums({"files/a.h5": "b" * 64})) == [("files/a.h5", "a" * 64)]

@@ -44,6 +44,16 @@ def test_all_is_everything_once() -> None:
     assert sorted(found) == sorted([*MODEL, *(f"files/{path}" for path in PATHS[2:])])
 
 
+def test_all_but_some_is_everything_else() -> None:
+    found = names(Selection(("all", "!*.h5", "!logs/")))
+    assert sorted(found) == sorted([*MODEL, *(f"files/{path}" for path in PATHS[5:])])
+
+
+def test_only_taking_out_selects_nothing_and_is_named() -> None:
+    assert Selection(("!*.h5",)).unmatched(PATHS) == ["!*.h5"]
+    assert Selection(("all", "!*.h5")).unmatched(PATHS) == []
+
+
 def test_what_was_collected_earlier_stays_and_a_model_stays_whole() -> None:
     earlier = {"model/other", "files/logs/events.1"}
     assert names(Selection(("*.h5",), (), earlier)) == [*MODEL, "files/logs/events.1", "files/weights.h5"]

@@ -156,7 +156,10 @@ class Collection:
         wanted = read_wanted(store, self._record, self._selection, digests)
         if not self._is_here(wanted):
             with staged(self._own, lambda: self._report(_WAITING, 0, 0)) as staging:
-                if not self._is_here(wanted):  # the collection that we waited for may have brought it
+                if (earlier := self._own.listed().keys()) != self._selection.earlier:  # of one that we waited for
+                    self._selection = replace(self._selection, earlier=earlier)
+                    wanted = read_wanted(store, self._record, self._selection, digests)
+                if not self._is_here(wanted):
                     return self._fetched(opened, access, staging, wanted, pool), wanted
         self._say_that_it_loads(wanted)
         return self._checked(opened, self._folder, wanted), wanted

@@ -29,7 +29,8 @@ class Selection:
     """What to collect of a run.
 
     Attributes:
-        words: `model`, `all`, or patterns in gitignore's syntax over the paths below the run's folder in the bucket.
+        words: `model`, `all`, or patterns in gitignore's syntax over the paths below the run's folder in the bucket;
+            `!` takes out what earlier words selected, but nothing of the model.
         collect: files and folders that belong to `model`: the manifest's.
         earlier: local names of what an earlier collection has; they stay, if the run still has them.
     """
@@ -56,10 +57,11 @@ class Selection:
         own = f"{_FOLDERS[folder]}/{rest}" if folder in _FOLDERS and rest else ""
         beside = f"{BESIDES}/{path}"
         names = [own] if own and self.with_model else []
+        asked = self._patterns.check_file(path).include  # None: no pattern matches
         if (
             (MODEL in self.words and _below(path, self.collect))
-            or (ALL in self.words and not own)
-            or self._patterns.match_file(path)
+            or asked
+            or (ALL in self.words and not own and asked is None)
             or beside in self.earlier
         ):
             names.append(beside)
@@ -70,8 +72,10 @@ class Selection:
         return self.names(key.removeprefix(f"{run}/")) if key.startswith(f"{run}/") else []
 
     def unmatched(self, paths: Iterable[str]) -> list[str]:
-        """The patterns that none of `paths` matches."""
+        """The patterns that none of `paths` matches; all, if they only take out and nothing is selected."""
         left = {word: GitIgnoreSpec.from_lines([word]) for word in self._pattern_words if not word.startswith("!")}
+        if not left and not {MODEL, ALL} & set(self.words):
+            return self._pattern_words
         for path in paths:
             for word in [word for word, spec in left.items() if spec.match_file(path)]:
                 del left[word]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,8 +117,10 @@ def staging_path(own: OwnFolder) -> Path:
 def _locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """The folder `path`, created if it is not there, while no other process has it."""
     while True:
-        with suppress(FileExistsError):
+        try:
             path.mkdir(_MODE)
+        except FileExistsError:
+            _refuse_foreign(path)
         try:
             file = _lock_file(path)
         except FileNotFoundError:  # the one that had it has just removed it
@@ -129,16 +132,23 @@ def _locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
                 return
 
 
-def _lock_file(path: Path) -> IO[bytes]:
-    """The file whose lock is the folder's. Raises `ToolkitError` if the folder is not one of ours."""
-    about = path.lstat()
-    if path.is_symlink() or not path.is_dir() or about.st_uid != os.getuid() or about.st_mode & 0o077:
+def _refuse_foreign(path: Path) -> None:
+    """Raise `ToolkitError` (C202) if the folder is not one of ours."""
+    try:
+        about = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o022:
         raise ToolkitError(
             Code.MODEL_CHECK,
             f"{path} was not created by toolkit collect of this account; it was not changed",
             hint="move it, or collect into another folder: toolkit collect --to FOLDER",
             context={"reason": "not ours"},
         )
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    """The file whose lock is the folder's."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.fdopen(os.open(path / "lock", flags, 0o600), "r+b")
 
