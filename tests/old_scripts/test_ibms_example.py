@@ -117,3 +117,13 @@ def test_what_was_changed_is_said_once(run: Finished) -> None:
     assert said.count("variables_initializer broadcasts rank 0's values of the 8 trained variables") == 1
     today = not run.record["image"].startswith("tensorflow-ddl-1.5")
     assert any("1.x names" in line for line in said) == today
+
+
+def test_another_checkpoint_makes_another_model_without_training(run: Finished, bench: Bench, tmp_path: Path) -> None:
+    trained = run.record["training_id"]
+    listed = json.loads(bench.toolkit("checkpoints", "--json", trained))["checkpoints"]
+    assert [(one["number"], one["latest"], one["fault"]) for one in listed] == [(10, False, ""), (20, True, "")]
+    made = json.loads(bench.toolkit("collect", "--json", "--to", tmp_path, "--checkpoint", 10, trained))
+    assert made["signatures"] == run.collected["signatures"]
+    weights = "model/variables/variables.data-00000-of-00001"
+    assert (Path(made["folder"]) / weights).read_bytes() != (Path(run.collected["folder"]) / weights).read_bytes()

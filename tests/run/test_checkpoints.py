@@ -126,6 +126,11 @@ def test_a_checkpoint_that_is_not_there_is_an_error_that_says_which_are(word: st
     assert caught.value.what == said
 
 
+def test_a_path_that_is_no_value_of_a_variable_is_refused() -> None:
+    with pytest.raises(ToolkitError, match="has control characters"):
+        choose(find_checkpoints(files("r/new\nline-7.pt")), "7", RUN)
+
+
 def test_the_complete_one_of_two_is_meant_and_two_complete_ones_are_named() -> None:
     assert choose(find_checkpoints(files("a-1.index", "b-1.pt")), "1", RUN).path == "b-1.pt"
     with pytest.raises(ToolkitError, match=r"several checkpoints 1: a-1\.pt, b-1\.pt"):

@@ -111,6 +111,8 @@ def choose(found: Sequence[Checkpoint], word: str, run: str) -> Checkpoint:
     if len(whole) > 1:
         paths = listed([one.path for one in whole], 10)
         raise ToolkitError(Code.MANIFEST, f"{run} has several checkpoints {word}: {paths}", hint="name one by its path")
+    if not whole[0].path.isprintable():  # it becomes a variable's value
+        raise ToolkitError(Code.MANIFEST, f"the path of checkpoint {word} of {run} has control characters", hint=hint)
     if whole[0].fault:
         what = f"checkpoint {word} of {run} is not complete: {whole[0].fault}"
         raise ToolkitError(Code.MANIFEST, what, hint=hint)
