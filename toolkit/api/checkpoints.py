@@ -70,7 +70,7 @@ def run_checkpoint(
         ToolkitError: C101 if there is no such complete checkpoint, or no later command; else as `launch_again`.
 
     Example:
-        >>> api.collect(api.run_checkpoint("training-9itkb8gw", "20")).folder
+        >>> api.run_checkpoint("training-9itkb8gw", "20").training_id
     """
     records = Records(home())
     own = records.find(run)  # its code digest must not come from the bucket
