@@ -8,7 +8,8 @@ from pathlib import Path
 
 from toolkit.api.launches import same_images, start, submitted_code
 from toolkit.api.orders import read_order
-from toolkit.api.runs import find_run, follow
+from toolkit.api.records import find_run
+from toolkit.api.runs import follow
 from toolkit.errors import Code, ToolkitError
 from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent

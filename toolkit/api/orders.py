@@ -41,8 +41,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Order:
-    """A launch's manifest, cluster and code, and its image: the recipe, and its inputs, which give name and version."""
-    """A launch's manifest, cluster and code, and its image: the recipe, and the name and version that this gives.
+    """A launch's manifest, cluster and code, and its image: the recipe, and its inputs, which give name and version.
 
     `checkpoint` is that of an earlier run, by its path in the bucket; empty if the launch trains.
     """

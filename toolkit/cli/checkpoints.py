@@ -10,7 +10,7 @@ from typing import Literal
 from rich.table import Table
 
 from toolkit.api.checkpoints import list_checkpoints
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.cli.output import SafeConsole, human_size, print_json, say
 from toolkit.printable import neutral
 from toolkit.run.records.checkpoints import Checkpoint

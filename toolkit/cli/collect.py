@@ -7,8 +7,6 @@ from typing import Any
 
 from toolkit.api.models import collect
 from toolkit.api.records import find_run
-from toolkit.cli.output import human_size, print_json, progress_bar, say
-from toolkit.api.runs import find_run
 from toolkit.cli.output import ProgressBar, human_size, print_json, progress_bar, say
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 from toolkit.run.records.record import Record, State

@@ -79,6 +79,14 @@ def add_run_verbs(commands: Commands) -> None:
     collect.add_argument(
         "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
     )
+    collect.add_argument(
+        "--checkpoint",
+        metavar="N",
+        help="run the manifest's later commands on this checkpoint (number or path), and collect what they make",
+    )
+    collect.add_argument("--cluster", metavar="FILE", help="with --checkpoint: where it runs (default: the run's own)")
+    collect.add_argument("--wait", action="store_true", help="with --checkpoint: wait until a host is free")
+    _run(commands.add("checkpoints", "list the checkpoints that a run wrote", _ID, f"{_ID} --json"))
 
     report = commands.add(
         "report",
@@ -100,16 +108,6 @@ def add_run_verbs(commands: Commands) -> None:
     report.add_argument("--port", metavar="N", type=int, default=0, help="port for --serve (default: one that is free)")
 
     _record(commands.nested("record", "show, verify, sign and export a run's record"))
-    collect.add_argument(
-        "--checkpoint",
-        metavar="N",
-        help="run the manifest's later commands on this checkpoint (number or path), and collect what they make",
-    )
-    collect.add_argument("--cluster", metavar="FILE", help="with --checkpoint: where it runs (default: the run's own)")
-    collect.add_argument("--wait", action="store_true", help="with --checkpoint: wait until a host is free")
-
-    _run(commands.add("checkpoints", "list the checkpoints that a run wrote", _ID, f"{_ID} --json"))
-
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(

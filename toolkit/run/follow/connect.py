@@ -64,8 +64,6 @@ def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[Sto
 
 @contextmanager
 def results_store(record: Record, manifest: Manifest | None = None) -> Iterator[Store]:
-    """The store that has the run's results, while the context lasts. Raises `ToolkitError` if it cannot be read."""
-def results_store(record: Record, manifest: Manifest | None = None) -> Iterator[Store]:
     """The store of the run's results, while the context lasts. Raises `ToolkitError` if the bucket cannot be read."""
     side_image = buckets_reference()
     label = new_label(record.training_id)
@@ -75,13 +73,6 @@ def results_store(record: Record, manifest: Manifest | None = None) -> Iterator[
         open_access(manifest, home(), side_image, label, host=host) as opened,
     ):
         yield Store(located(opened["results"], record.results_bucket))
-
-
-@contextmanager
-def stored_run(record: Record, manifest: Manifest | None = None) -> Iterator[StoredRun]:
-    """The run as its bucket has it, while the context lasts. Raises `ToolkitError` if the bucket cannot be read."""
-    with results_store(record, manifest) as store:
-        yield StoredRun(store, record.results_bucket, record, run_key(home(), record.training_id))
 
 
 def manifest_of(record: Record) -> Manifest:

@@ -48,7 +48,6 @@ class Request:
     Attributes:
         facts, leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
         checkpoint: see `toolkit.run.records.record.Record`.
-        leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
     """
 
     manifest: Manifest
