@@ -77,6 +77,12 @@ def run(
     return result
 
 
+def start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start `argv` with pipes to its input and from its output and errors, for a conversation: whoever starts it reads
+    both, and ends it. Raises `FileNotFoundError` if there is no such command."""
+    return _start(argv, None, subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
+
+
 def _start(
     argv: Sequence[str],
     environment: Mapping[str, str] | None,

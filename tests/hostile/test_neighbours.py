@@ -103,6 +103,7 @@ def started() -> dict[str, list[str]]:
         "buckets": docker.start_side_container("n", "r", "image", [], ["x"]),
         "store": docker.start_store("n", "r", "image", [folder], "1:1", ["x"]),
         "results folder": docker.owner_of_folder(folder, "r", "image"),
+        "served model": docker.serve_in_image("image", "r", "1:1", [], {}, Limits(memory=1), ["x"]),
         "check": docker.check_in_image("image", "r", "1:1", [], {}, ["x"]),
         "volume's file": docker.read_from_volume("v", "image", "name"),
         "doctor's GPUs": start_with_gpus("image", ["GPU-a"]),

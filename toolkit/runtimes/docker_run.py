@@ -114,6 +114,26 @@ class DockerRun:
             *command,
         ]
 
+    def serve_in_image(
+        self,
+        image: str,
+        run: str,
+        owner: str,
+        binds: Sequence[Bind],
+        environment: Mapping[str, str],
+        limits: Limits,
+        command: Sequence[str],
+    ) -> Argv:
+        return [
+            *(self.program, "run", "--rm", "--init", "--interactive", "--label", f"{RUN_LABEL}={run}"),
+            *("--user", owner, "--network", "none", *confined(), "--read-only", "--tmpfs", "/tmp"),
+            *limit_options(limits),
+            *_environment(environment),
+            *_mounts(binds),
+            image,
+            *command,
+        ]
+
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
         return [
             *(self.program, "run", "--rm", "--pull", "never", "--label", f"{RUN_LABEL}={run}", "--network", "none"),

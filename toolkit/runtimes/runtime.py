@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from toolkit.process import Result
 from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, NamedVolume, Noun
+from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, Limits, NamedVolume, Noun
 
 Failure = Literal["away", "silent", "container gone", "refused"]
 """Why a command failed: the runtime does not respond; it printed nothing, like one that is being stopped; the
@@ -103,6 +104,19 @@ class ContainerRuntime(Protocol):
 
         The files belong to the operator, and may be private. Nothing remains.
         """
+
+    def serve_in_image(
+        self,
+        image: str,
+        run: str,
+        owner: str,
+        binds: Sequence[Bind],
+        environment: Mapping[str, str],
+        limits: Limits,
+        command: Sequence[str],
+    ) -> Argv:
+        """Runs `command` as `check_in_image` does, with a read-only root and `limits`, and passes on its input, output
+        and errors meanwhile. It ends with its input, and nothing remains."""
 
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
         """Prints `uid:gid` of a folder; fails if it does not exist. Pulls no image."""
