@@ -33,6 +33,8 @@ NAMES = {
 NOTHING = {
     *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "HOST:PORT/NAME"),
     *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT"),
+    *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "ADDRESS", "HOST:PORT/NAME"),
+    *("HOST:PORT/NAME:TAG", "-- WORD"),
 }
 """Names of arguments that no list and no path completes."""
 

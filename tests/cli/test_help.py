@@ -99,6 +99,7 @@ def test_the_verbs_are_listed_in_groups() -> None:
             "rescue",
             "clean",
         ],
+        "runs": ["launch", "runs", "show", "logs", "stop", "retry", "resume", "collect", "serve", "rescue", "clean"],
         "clusters": ["cluster", "doctor", "lab"],
         "data": ["bucket"],
         "manifests": ["manifest", "frameworks"],

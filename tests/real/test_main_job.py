@@ -70,7 +70,11 @@ def test_collect_brings_a_model_home_that_is_whole_and_right(bench: Bench, train
     said = json.loads(bench.ok("collect", trained["training_id"], "--to", tmp_path, "--json").stdout)
     home = tmp_path / trained["training_id"]
     assert sorted(said["signatures"]) == ["predict_images", "serving_default"]
-    assert said["signatures"]["predict_images"] == {"inputs": ["images"], "outputs": ["class_index"]}
+    assert said["signatures"]["predict_images"] == {
+        "inputs": {"images": {"dtype": "float32", "shape": [-1, 784]}},
+        "outputs": {"class_index": {"dtype": "int64", "shape": [-1]}},
+        "method": "",
+    }
     assert said["metrics"]["accuracy"] >= 0.9
     assert (home / "model" / "saved_model.pb").is_file()
     assert (home / "model" / "variables" / "variables.index").is_file()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from toolkit.api.reports import report, serve_report
     from toolkit.api.run_records import export_record, read_record, record_schema, sign_record, verify_record
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
+    from toolkit.api.scoring import score, serve
     from toolkit.api.transfer import load_images, pull_image, push_image, save_as_sif, save_images
     from toolkit.api.verification import verify_image
 
@@ -64,6 +65,7 @@ _MODULES = {
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "reports": ("report", "serve_report"),
     "run_records": ("export_record", "read_record", "record_schema", "sign_record", "verify_record"),
+    "scoring": ("score", "serve"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
     "verification": ("verify_image",),
 }
@@ -123,6 +125,8 @@ __all__ = [
     "save_images",
     "serve_report",
     "sign_record",
+    "score",
+    "serve",
     "stop_run",
     "trust_hosts",
     "verify_image",

@@ -10,6 +10,13 @@ from toolkit.api.records import find_run
 from toolkit.cli.output import ProgressBar, human_size, print_json, progress_bar, say
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 from toolkit.run.records.record import Record, State
+from dataclasses import asdict
+
+from toolkit.api.models import collect
+from toolkit.api.runs import find_run
+from toolkit.api.scoring import score
+from toolkit.cli.output import human_size, print_json, progress_bar, say
+from toolkit.cli.signature_table import signature_table
 
 _MOST = 20
 """The number of files without a checksum that are named."""
@@ -30,6 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
         facts |= {"files": collected.files, "bytes": collected.size}
         facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
         facts |= {"unchecked": list(collected.unchecked), "unloaded": collected.unloaded}
+        collected = collect(record, to=arguments.to, report=report)
+        scored = score(record, arguments.sample, to=arguments.to, report=report) if arguments.sample else None
+    if arguments.json:
+        signatures = {name: asdict(signature) for name, signature in collected.signatures.items()}
+        facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
+        facts |= {"signatures": signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
+        facts |= {"unchecked": list(collected.unchecked)} | ({"sample": scored.answer} if scored else {})
         print_json(facts)
     for path in collected.missing:
         say(f"not collected: the run has no {path}", "yellow")
@@ -40,10 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     if collected.said:
         say(collected.said)
     say(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}")
-    signatures = ", ".join(sorted(collected.signatures))
     held = "checksums verified" if not collected.unchecked else "checksums verified where there are any"
     loaded = f"loaded in {record.image}; signatures: {signatures}"
     say(f"{held}; {f'no model loaded: {collected.unloaded}' if collected.unloaded else loaded}")
+    say(f"{held}; loaded in {record.image}")
+    say(signature_table(collected.signatures))
+    if scored and not arguments.json:
+        print(scored.text, end="")
     return 0
 
 

@@ -70,6 +70,7 @@ def add_run_verbs(commands: Commands) -> None:
         f"{_ID} --checkpoint 20",
     )
     _run(collect)
+    _to(collect)
     collect.add_argument(
         "--what",
         metavar="WHAT",
@@ -78,6 +79,7 @@ def add_run_verbs(commands: Commands) -> None:
     )
     collect.add_argument(
         "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
+        "--sample", metavar="FILE", help="score FILE with the model: a request as .json, or rows as .npy or .csv"
     )
     collect.add_argument(
         "--checkpoint",
@@ -108,6 +110,21 @@ def add_run_verbs(commands: Commands) -> None:
     report.add_argument("--port", metavar="N", type=int, default=0, help="port for --serve (default: one that is free)")
 
     _record(commands.nested("record", "show, verify, sign and export a run's record"))
+    serve = commands.add(
+        "serve", "try a run's model: TensorFlow Serving's REST API on this machine", _ID, f"{_ID} --port 9000"
+    )
+    serve.description = (
+        "Serve a run's model from the image that trained it, with TensorFlow Serving's REST API, until Ctrl-C. "
+        "For trying a model, not for production."
+    )
+    _run(serve)
+    _to(serve)
+    serve.add_argument(
+        "--port", metavar="N", type=int, help="port; 0 takes a free one (default: the first free one from 8501 on)"
+    )
+    serve.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="loopback address (default: 127.0.0.1)")
+    serve.add_argument("--name", metavar="NAME", default="", help="the model's name in the URL (default: the run's)")
+
     _run(commands.add("rescue", "upload results that are still on the hosts", _ID))
 
     clean = commands.add(
@@ -159,6 +176,12 @@ def _record(record: Commands) -> None:
 
 def _run(verb: Parser) -> None:
     verb.add_argument("training_id", metavar="TRAINING_ID", help="ID or unique prefix, with or without `training-`")
+
+
+def _to(verb: Parser) -> None:
+    verb.add_argument(
+        "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
+    )
 
 
 def _where(verb: Parser, default: str) -> None:

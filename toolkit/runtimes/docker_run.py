@@ -126,7 +126,18 @@ class DockerRun:
     ) -> Argv:
         return [
             *(self.program, "run", "--rm", "--init", "--interactive", "--label", f"{RUN_LABEL}={run}"),
-            *("--user", owner, "--network", "none", *confined(), "--read-only", "--tmpfs", "/tmp"),
+            *(
+                "--log-driver",
+                "none",
+                "--user",
+                owner,
+                "--network",
+                "none",
+                *confined(),
+                "--read-only",
+                "--tmpfs",
+                "/tmp",
+            ),
             *limit_options(limits),
             *_environment(environment),
             *_mounts(binds),

@@ -116,7 +116,7 @@ class ContainerRuntime(Protocol):
         command: Sequence[str],
     ) -> Argv:
         """Runs `command` as `check_in_image` does, with a read-only root and `limits`, and passes on its input, output
-        and errors meanwhile. It ends with its input, and nothing remains."""
+        and errors meanwhile, which are logged nowhere. It ends with its input, and nothing remains."""
 
     def owner_of_folder(self, mount: Bind | NamedVolume, run: str, image: str) -> Argv:
         """Prints `uid:gid` of a folder; fails if it does not exist. Pulls no image."""

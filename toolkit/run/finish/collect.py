@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +33,7 @@ from toolkit.run.plan.make_plan import data_of
 from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_folder_of
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record, plain_json
+from toolkit.run.serving.signatures import Signatures
 from toolkit.runtimes.specs import Bind
 from toolkit.storage.bulk_download import BulkDownload
 from toolkit.storage.client import Access
@@ -63,7 +63,7 @@ class Collected:
     folder: Path
     files: int
     size: int
-    signatures: dict[str, Any]
+    signatures: Signatures
     metrics: dict[str, Metric]
     said: str
     missing: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class _Answer(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
-    signatures: dict[str, Any]
+    signatures: Signatures
     said: list[str]
 
 

@@ -33,21 +33,38 @@ def ask(folder):
     # TensorFlow 2 under its 1.x names has sessions, too.
     answers = ask_in_a_session(tf, folder) if hasattr(tf, "Session") else ask_functions(tf, folder)
     found = {}
-    for name, inputs, outputs in answers:
-        for key, value in outputs.items():
+    for name, inputs, outputs, answer in answers:
+        for key, value in answer.items():
             refuse_not_finite(name, key, value)
-        found[name] = {"inputs": sorted(inputs), "outputs": sorted(outputs)}
+        found[name] = {"inputs": described(tf, inputs), "outputs": described(tf, outputs)}
     return found
+
+
+def described(tf, tensors):
+    """Each tensor's dtype and shape, from what has a `dtype` and a `TensorShape`; open sizes are -1."""
+    return {
+        key: {"dtype": tf.as_dtype(dtype).name, "shape": None if shape.ndims is None else sizes(shape)}
+        for key, (dtype, shape) in tensors.items()
+    }
+
+
+def sizes(shape):
+    """A `TensorShape` as a list."""
+    return [-1 if size is None else size for size in shape.as_list()]
 
 
 def ask_functions(tf, folder):
     """TensorFlow 2: each signature is a function."""
     for name, function in tf.saved_model.load(folder).signatures.items():
-        inputs = {
-            key: tf.zeros([size or 1 for size in spec.shape], spec.dtype)
-            for key, spec in function.structured_input_signature[1].items()
-        }
-        yield name, inputs, {key: value.numpy() for key, value in function(**inputs).items()}
+        specs = function.structured_input_signature[1]
+        inputs = {key: tf.zeros([size or 1 for size in spec.shape], spec.dtype) for key, spec in specs.items()}
+        answer = {key: value.numpy() for key, value in function(**inputs).items()}
+        yield name, types_of(specs), types_of(function.structured_outputs), answer
+
+
+def types_of(specs):
+    """The dtype and shape of each spec."""
+    return {key: (spec.dtype, spec.shape) for key, spec in specs.items()}
 
 
 def ask_in_a_session(tf, folder):
@@ -57,7 +74,11 @@ def ask_in_a_session(tf, folder):
         for name, signature in sorted(model.signature_def.items()):
             inputs = {info.name: zeros(tf, info) for info in signature.inputs.values()}
             outputs = {key: info.name for key, info in signature.outputs.items()}
-            yield name, list(signature.inputs), session.run(outputs, inputs)
+            types = [
+                {key: (info.dtype, tf.TensorShape(info.tensor_shape)) for key, info in infos.items()}
+                for infos in (signature.inputs, signature.outputs)
+            ]
+            yield name, types[0], types[1], session.run(outputs, inputs)
 
 
 def zeros(tf, info):
