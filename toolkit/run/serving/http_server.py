@@ -1,6 +1,6 @@
 """HTTP on this machine's loopback, bounded: it reads requests, has them answered, and writes the answers.
 
-A request has a length, of at most `MOST_BODY`, and must arrive in time; at most `MOST_CONNECTIONS` are open at once.
+A request has a length, of at most `MOST_BODY`, and must arrive in time. `MOST_CONNECTIONS` are read at once, more wait.
 Names other than loopback's in the header `Host` are refused: a web page could give itself such a name to reach it.
 """
 
@@ -23,6 +23,7 @@ from toolkit.run.serving.model_process import Answer
 MOST_CONNECTIONS = 16
 _SECONDS = 30
 """A request must arrive within this time, and its answer be taken."""
+_FREE_SECONDS = 1.0
 _PIECE = 1 << 16
 _LONGEST_LENGTH = 15
 """Digits: such a number is too large, whatever follows."""
@@ -50,7 +51,7 @@ class LoopbackServer(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = MOST_CONNECTIONS
+    request_queue_size = 128
 
     def __init__(self, host: str, port: int, seen: Seen) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -63,8 +64,8 @@ class LoopbackServer(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, if there is one left."""
-        if self._free.acquire(blocking=False):
+        """Answer in a thread; wait a moment for one, and the next connections in the kernel's queue."""
+        if self._free.acquire(timeout=_FREE_SECONDS):
             super().process_request(request, client_address)
             return
         self.shutdown_request(request)
