@@ -129,5 +129,6 @@ def test_tensorflows_message_comes_without_pythons_stack() -> None:
     )
     assert said(f"{long}\n\nOriginal stack trace for 'A':\nx") == "bad\n\t [[A]]"
     assert said("OOM\nHint: If you want") == "OOM"
+    assert said("Graph execution error:\n\nTimed out") == "Timed out"
     assert said("plain") == "plain"
     assert [status_of(code) for code in (3, 4, 5, 8, 12, 13, 99)] == [400, 504, 404, 429, 501, 500, 500]

@@ -48,7 +48,7 @@ class Served:
         return curl_line(self.url, name, self.signatures[name]) if name else ""
 
     def wait(self) -> None:
-        """Return never: raises `KeyboardInterrupt`, or `ToolkitError` (C202) if the model's process ends by itself."""
+        """Wait for a `KeyboardInterrupt`. Raises `ToolkitError` (C202) if the model's process ends by itself."""
         while self.process.runs():
             interrupts.check()
             time.sleep(_LOOK_SECONDS)

@@ -24,7 +24,7 @@ _STATUS_OF_CODE = {
 }
 _LONGEST = 10000
 _LONGEST_VALUE = 200
-_BEFORE = re.compile(r"\AGraph execution error:\n.*?^Node: '[^\n]*'\n", re.DOTALL | re.MULTILINE)
+_BEFORE = re.compile(r"\AGraph execution error:\n(?:.*?^Node: '[^\n]*'\n|\n)", re.DOTALL | re.MULTILINE)
 _AFTER = re.compile(r"\n(?:\nOriginal stack trace for|\nCaused by op|Hint: ).*\Z", re.DOTALL)
 
 
