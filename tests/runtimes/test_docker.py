@@ -124,20 +124,8 @@ def test_a_served_model_has_no_network_writes_nowhere_and_ends_with_its_input() 
     binds, limits = [Bind("/m", "/model", True)], Limits(memory=1000)
     assert DOCKER.serve_in_image("image", "r", "1001:1001", binds, {"HOME": "/tmp"}, limits, ["python"]) == [
         *("docker", "run", "--rm", "--init", "--interactive", "--label", "toolkit.run=r"),
-        *(
-            "--log-driver",
-            "none",
-            "--user",
-            "1001:1001",
-            "--network",
-            "none",
-            "--cap-drop",
-            "ALL",
-            *CONFINED,
-            "--read-only",
-            "--tmpfs",
-            "/tmp",
-        ),
+        *("--log-driver", "none", "--user", "1001:1001"),
+        *("--network", "none", "--cap-drop", "ALL", *CONFINED, "--read-only", "--tmpfs", "/tmp"),
         *("--memory", "1000", "--memory-swap", "1000", "--env", "HOME=/tmp"),
         *("--mount", "type=bind,source=/m,target=/model,readonly", "image", "python"),
     ]

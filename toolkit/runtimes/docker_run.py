@@ -126,18 +126,8 @@ class DockerRun:
     ) -> Argv:
         return [
             *(self.program, "run", "--rm", "--init", "--interactive", "--label", f"{RUN_LABEL}={run}"),
-            *(
-                "--log-driver",
-                "none",
-                "--user",
-                owner,
-                "--network",
-                "none",
-                *confined(),
-                "--read-only",
-                "--tmpfs",
-                "/tmp",
-            ),
+            *("--log-driver", "none", "--user", owner),
+            *("--network", "none", *confined(), "--read-only", "--tmpfs", "/tmp"),
             *limit_options(limits),
             *_environment(environment),
             *_mounts(binds),
