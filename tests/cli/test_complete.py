@@ -31,10 +31,8 @@ NAMES = {
     IMAGES: ["tensorflow-2.21-py3.13-cpu"],
 }
 NOTHING = {
-    *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "HOST:PORT/NAME"),
-    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT"),
     *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "ADDRESS", "HOST:PORT/NAME"),
-    *("HOST:PORT/NAME:TAG", "-- WORD"),
+    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT"),
 }
 """Names of arguments that no list and no path completes."""
 

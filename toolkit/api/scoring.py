@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.api.models import collect
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report, silent
@@ -107,6 +107,8 @@ def _model(record: Record, to: Path, report: Report) -> Path:
     """The folder of the collected model, which is complete."""
     folder = to.absolute() / record.training_id
     ImageStore().get(record.image_id)
-    if not (folder / "model").is_dir() or not OwnFolder(folder, record.training_id).is_whole():
+    own = OwnFolder(folder, record.training_id)
+    listed = own.listed()
+    if "model/saved_model.pb" not in listed or not own.holds(listed):
         collect(record, to=to, report=report)
     return folder / "model"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from toolkit.api.models import collect
 from toolkit.api.records import find_run
+from toolkit.api.scoring import score
 from toolkit.cli.output import ProgressBar, human_size, print_json, progress_bar, say
+from toolkit.cli.signature_table import signature_table
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 from toolkit.run.records.record import Record, State
-from dataclasses import asdict
-
-from toolkit.api.models import collect
-from toolkit.api.runs import find_run
-from toolkit.api.scoring import score
-from toolkit.cli.output import human_size, print_json, progress_bar, say
-from toolkit.cli.signature_table import signature_table
 
 _MOST = 20
 """The number of files without a checksum that are named."""
@@ -30,19 +26,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.checkpoint and record.state is not State.COMPLETED:
         say(f"{record.training_id} {record.state.value}; next: toolkit logs -f {record.training_id}")
         return INTERRUPTED if record.final else 0
+    if arguments.sample and arguments.what and not {"model", "all"} & set(arguments.what):
+        raise ToolkitError(Code.MANIFEST, "--sample needs the model", hint="--what model, besides the patterns")
     with progress_bar() as report:
         collected = collect(record, to=arguments.to, what=arguments.what or ("model",), report=report)
-    if arguments.json:
-        facts: dict[str, Any] = {"training_id": record.training_id, "folder": str(collected.folder)}
-        facts |= {"files": collected.files, "bytes": collected.size}
-        facts |= {"signatures": collected.signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
-        facts |= {"unchecked": list(collected.unchecked), "unloaded": collected.unloaded}
-        collected = collect(record, to=arguments.to, report=report)
         scored = score(record, arguments.sample, to=arguments.to, report=report) if arguments.sample else None
     if arguments.json:
-        signatures = {name: asdict(signature) for name, signature in collected.signatures.items()}
-        facts = {"folder": str(collected.folder), "files": collected.files, "bytes": collected.size}
-        facts |= {"signatures": signatures, "metrics": collected.metrics, "missing": list(collected.missing)}
+        facts: dict[str, Any] = {"training_id": record.training_id, "folder": str(collected.folder)}
+        facts |= {"files": collected.files, "bytes": collected.size, "unloaded": collected.unloaded}
+        facts["signatures"] = {name: asdict(signature) for name, signature in collected.signatures.items()}
+        facts |= {"metrics": collected.metrics, "missing": list(collected.missing)}
         facts |= {"unchecked": list(collected.unchecked)} | ({"sample": scored.answer} if scored else {})
         print_json(facts)
     for path in collected.missing:
@@ -55,10 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         say(collected.said)
     say(f"{collected.folder}  {collected.files} files, {human_size(collected.size)}")
     held = "checksums verified" if not collected.unchecked else "checksums verified where there are any"
-    loaded = f"loaded in {record.image}; signatures: {signatures}"
-    say(f"{held}; {f'no model loaded: {collected.unloaded}' if collected.unloaded else loaded}")
-    say(f"{held}; loaded in {record.image}")
-    say(signature_table(collected.signatures))
+    say(f"{held}; {f'no model loaded: {collected.unloaded}' if collected.unloaded else f'loaded in {record.image}'}")
+    if collected.signatures:
+        say(signature_table(collected.signatures))
     if scored and not arguments.json:
         print(scored.text, end="")
     return 0

@@ -60,7 +60,11 @@ def add_run_verbs(commands: Commands) -> None:
     for again in (retry, resume):
         _run(again)
         _where(again, "the run's own")
+    _add_results_verbs(commands)
 
+
+def _add_results_verbs(commands: Commands) -> None:
+    """Commands for what a run leaves: its model, checkpoints, report and record."""
     collect = commands.add(
         "collect",
         "download, verify and smoke-test a run's model",
@@ -78,7 +82,6 @@ def add_run_verbs(commands: Commands) -> None:
         help="`model` (default), `all`, or a pattern in gitignore's syntax over the run's files; may be repeated",
     )
     collect.add_argument(
-        "--to", metavar="FOLDER", default="models", help="parent folder of the model's folder (default: ./models)"
         "--sample", metavar="FILE", help="score FILE with the model: a request as .json, or rows as .npy or .csv"
     )
     collect.add_argument(

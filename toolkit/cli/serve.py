@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from toolkit import interrupts
-from toolkit.api.runs import find_run
+from toolkit.api.records import find_run
 from toolkit.api.scoring import serve
 from toolkit.cli.output import ProgressBar, print_json, say
 from toolkit.cli.signature_table import signature_table

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from toolkit.process import Result
-from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, NamedVolume, Noun
 from toolkit.runtimes.specs import AgentContainerSpec, Argv, Bind, LearnerContainerSpec, Limits, NamedVolume, Noun
 
 Failure = Literal["away", "silent", "container gone", "refused"]
