@@ -73,6 +73,12 @@ def test_a_file_that_no_metadata_tells_of_is_stored_and_what_a_mount_knows_is_le
     assert cache.sums == {name: sha256(data) for name, data in cache.stored.items()}
 
 
+def test_links_to_results_on_the_hosts_disk_are_no_orphans(cache: Cache) -> None:
+    for name in ("run/linked", "_wml_checkpoints/alone"):
+        cache.file(name, b"abc", None)
+    assert orphans(cache.folder, PLACE, ["run"]) == (["_wml_checkpoints/alone"], [])
+
+
 def test_an_object_is_written_over_only_by_what_is_newer(cache: Cache) -> None:
     for name, at in (("older", 1000.0), ("newer", 3000.0)):
         cache.object(name, b"in the bucket", at)

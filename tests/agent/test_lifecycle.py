@@ -83,6 +83,10 @@ class StandInBucket:
         self.replaced: tuple[str, ...] = ()
         self.aborted = False
         self.refuses: tuple[str, ...] = ()
+        self.others: tuple[str, ...] = ()
+
+    def unstorable(self) -> tuple[str, ...]:
+        return self.others
 
     def put(self, name: str, data: bytes, **_: object) -> bool:
         if name.rpartition("/")[2] in self.refuses:
@@ -308,6 +312,13 @@ def test_an_engine_that_is_away_when_a_learner_shall_stop_is_asked_again(host: H
     host.keep(job(HERE))
     assert host.engine.stops
     assert not host.bucket.aborted
+
+
+def test_what_no_bucket_can_have_is_named_and_keeps_no_volume(host: Host) -> None:
+    host.bucket.others = (f"{RUN}/latest is a symbolic link",)
+    assert host.keep(job(HERE)) is False
+    assert (host.state["state"], host.state["end"], host.state["kept"]) == ("FAILED", "bucket write", [])
+    assert host.state["reason"].endswith(f"a bucket has regular files only: {RUN}/latest is a symbolic link")
 
 
 def test_what_the_store_refuses_is_kept(host: Host) -> None:

@@ -47,6 +47,9 @@ class Bucket:
     def whole(self) -> bool:
         return True
 
+    def unstorable(self) -> tuple[str, ...]:
+        return ("latest is a symbolic link",)
+
     def refusal(self) -> tuple[Reason, str]:
         return Reason.BUCKET_FULL, "507"
 
@@ -110,6 +113,7 @@ def test_the_agent_hears_what_the_bucket_says(client: BucketClient, bucket: Buck
     assert reported == (f"* {RUN} alone", "* _wml_checkpoints shared")
     assert client.put_checksums(f"{RUN}/_run/SHA256SUMS") == "sha256"
     assert (client.put_logs(), client.size()) == (("output.log is a FIFO",), (4, 2))
+    assert client.unstorable() == ("latest is a symbolic link",)
     client.discard_code()
     client.abort()
     client.unmount()

@@ -76,7 +76,7 @@ def test_a_heartbeat_is_recorded_and_answered_with_who_wants_the_run_to_stop(
 def test_a_store_that_does_not_take_what_is_salvaged_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_filesystem: str) -> int:
+    def refuse(_filesystem: str, local: tuple[str, ...] = ()) -> int:
         raise OSError("AccessDenied")
 
     monkeypatch.setattr(cache_recovery, "recover", refuse)

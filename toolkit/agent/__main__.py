@@ -13,13 +13,16 @@ samples              print the samples of this host so far
 stop WHO             ask the run to stop; prints who asked first
 
 In the container with the keys:
-buckets RUN FILESYSTEM FOLDER
-                     hold the mounts and answer the agent, as long as there is a heartbeat
+buckets RUN FILESYSTEM FOLDER [local]
+                     hold the mounts and answer the agent, as long as there is a heartbeat; `local`: RUN's own results
+                     are in a folder on the host's disk
 submit RUN FILESYSTEM FOLDER
                      store the code of the run
 discard RUN FILESYSTEM FOLDER
                      remove it from the bucket: the run does not start
-recover FILESYSTEM   before a rescue mounts: store cached files that an earlier mount left without metadata
+recover FILESYSTEM [RUN]
+                     before a rescue mounts: store cached files that an earlier mount left without metadata; not those
+                     of RUN, whose folder is not mounted
 prepare              take the keys, mount buckets, create folders: a JSON object from standard input
 unmount              remove the mounts of a container that was killed
 """
@@ -70,14 +73,14 @@ def with_keys(words: list[str]) -> int:
             from toolkit.agent.preparation import prepare
 
             return with_status(lambda: prepare(json.load(sys.stdin)))
-        case ["recover", filesystem]:
+        case ["recover", filesystem, *local]:
             from toolkit.agent.cache_recovery import recover
 
-            return with_status(lambda: recover(filesystem))
-        case ["buckets", run, filesystem, folder]:
+            return with_status(lambda: recover(filesystem, local=tuple(local)))
+        case ["buckets", run, filesystem, folder, *local]:
             from toolkit.agent.holding import hold_buckets
 
-            hold_buckets(run, filesystem, folder)
+            hold_buckets(run, filesystem, folder, local=local == ["local"])
         case ["submit" | "discard" as word, run, filesystem, folder]:
             from toolkit.agent.results_bucket import Bucket
 

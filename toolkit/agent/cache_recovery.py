@@ -18,8 +18,10 @@ from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
 from toolkit.agent.uploads import place_of
 
 
-def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
+def orphans(cache: Path, place: str, local: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """The cached files without metadata, by their names below `place` ("results/bucket/prefix").
+
+    Those in the folders `local` are no mount's, but links of `toolkit.agent.local_results`, which knows them.
 
     Returns complete files and files with holes: those that a program had read or written only in parts.
     """
@@ -28,23 +30,27 @@ def orphans(cache: Path, place: str) -> tuple[list[str], list[str]]:
     holed: list[str] = []
     for file in sorted(files.rglob("*")):
         name = file.relative_to(files)
-        if file.is_file() and not _is_metadata(metadata / name):
+        if name.parts[0] not in local and file.is_file() and not _is_metadata(metadata / name):
             facts = file.stat()
             (whole if facts.st_blocks * 512 >= facts.st_size else holed).append(str(name))
     return whole, holed
 
 
 def recover(
-    filesystem: str, cache: Path = Path(HOST) / "cache", config: str = CONFIG, sums: Path = Path(RECOVERED)
+    filesystem: str,
+    cache: Path = Path(HOST) / "cache",
+    config: str = CONFIG,
+    sums: Path = Path(RECOVERED),
+    local: Sequence[str] = (),
 ) -> int:
     """Upload the orphans of a mount of `filesystem` ("results:bucket/prefix"); returns their number.
 
     A newer object is kept, and any object whose cached file has holes, because the file may lack parts that were never
-    read. The SHA-256 of each object, as read back from the bucket, is added to `sums`. Raises `OSError` with rclone's
-    message if the store refuses them or cannot be read.
+    read. The SHA-256 of each object, as read back from the bucket, is added to `sums`. `local` as in `orphans`. Raises
+    `OSError` with rclone's message if the store refuses them or cannot be read.
     """
     place = place_of(filesystem)
-    whole, holed = orphans(cache, place)
+    whole, holed = orphans(cache, place, local)
     _copy(config, cache / "vfs" / place, filesystem, whole, "--update")
     _copy(config, cache / "vfs" / place, filesystem, holed, "--ignore-existing")
     digests = {key_of(name): digest_of(cache / "vfs" / place / name, md5=False) for name in (*whole, *holed)}

@@ -61,7 +61,14 @@ class Comparison:
 
 
 def compare(
-    filesystem: str, folder: str, *, shared: bool, cache: Path = Path(CACHE), config: str = CONFIG, retry: bool = True
+    filesystem: str,
+    folder: str,
+    *,
+    shared: bool,
+    cache: Path = Path(CACHE),
+    config: str = CONFIG,
+    retry: bool = True,
+    mounted: bool = True,
 ) -> Comparison:
     """Compare what programs wrote here in a folder of `filesystem` ("results:bucket/prefix") with the bucket.
 
@@ -69,12 +76,14 @@ def compare(
         shared: whether others write to the folder, too. An object overwritten by someone else is then not an error, and
             gets no digest from here.
         retry: upload missing or different files once more, from the cache, and compare again.
+        mounted: the cache is a mount's, in which not every file was written here. Else each was: the links of
+            `toolkit.agent.local_results`.
     Raises:
         NotRead: the store cannot be read.
         OSError: a cached file cannot be read.
     """
     root = root_of(filesystem, cache) / folder
-    written = {key: file for key, file in files_below(root) if is_marked(file)}
+    written = {key: file for key, file in files_below(root) if not mounted or is_marked(file)}
     if not written:
         return Comparison({})
     place = f"{raw(filesystem)}/{folder}"
@@ -93,7 +102,7 @@ def compare(
     if wrong and retry:
         for key in wrong:
             _put(place, path_of(key), written[key], config)
-        return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False)
+        return compare(filesystem, folder, shared=shared, cache=cache, config=config, retry=False, mounted=mounted)
     faults = tuple(f"{f'{folder}/{key}'!r}: {fault}" for key, fault in wrong.items())
     return Comparison(sums, faults, {key: found.size for key, found in listed.items()})
 

@@ -24,8 +24,11 @@ _MOUNT_DAEMON = (
 )
 
 
-def hold_buckets(run: str, filesystem: str, folder: str) -> None:
-    """Hold the mounts and answer the agent. Without its heartbeat nobody would end this, which holds keys: it ends."""
+def hold_buckets(run: str, filesystem: str, folder: str, *, local: bool = False) -> None:
+    """Hold the mounts and answer the agent. Without its heartbeat nobody would end this, which holds keys: it ends.
+
+    `local`: the run's own results are in a folder on the host's disk, and are uploaded from here.
+    """
     rc.unmount("--force", "--lazy")  # what one that was killed has left: it would keep it from being mounted again
     daemon = subprocess.Popen(_MOUNT_DAEMON, stderr=subprocess.PIPE, umask=0o077)
     from toolkit.agent.heartbeat import Silence
@@ -33,7 +36,13 @@ def hold_buckets(run: str, filesystem: str, folder: str) -> None:
     from toolkit.agent.service import Service, serve
     from toolkit.agent.uploads import watch
 
-    bucket = Bucket(run, filesystem, folder)
+    results = None
+    if local:
+        from toolkit.agent.local_results import local_results
+
+        results = local_results(run, filesystem)
+        threading.Thread(target=results.upload_forever, daemon=True).start()
+    bucket = Bucket(run, filesystem, folder, results)
     threading.Thread(target=watch, args=(daemon.stderr,), daemon=True).start()
     server = serve(Service(run, bucket))
     threading.Thread(target=server.serve_forever, daemon=True).start()

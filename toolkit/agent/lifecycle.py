@@ -183,6 +183,9 @@ class RunLifecycle:
         said += self._bucket.differences(CHECKPOINTS)
         if said:
             raise NotStored(Reason.BUCKET_WRITE, "folder and bucket differ", said)
+        if others := self._bucket.unstorable():
+            what = f"a bucket has regular files only: {', '.join(others)}"
+            raise NotStored(Reason.BUCKET_WRITE, what, final=True)
         return "" if replaced else self._bucket.put_checksums(own_list(job))
 
     def _report(self, learners: tuple[LearnerEnd, ...]) -> HostReport:

@@ -17,17 +17,17 @@ from toolkit.agent.checksums import digest_of_open, sha256_of, write_list
 from toolkit.agent.compare import NotRead, compare
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.flush import NotStored
+from toolkit.agent.local_folder import MAX_HOLE
+from toolkit.agent.local_results import LocalResults
 from toolkit.agent.own_files import learners_in
 from toolkit.agent.paths import CHECKPOINTS, HOST, LOGS, RUN_FOLDER
 from toolkit.agent.rclone import LIST_SECONDS, rclone, seconds_for
 from toolkit.agent.untrusted import NotRegular, Replacements, hole, opened
-from toolkit.agent.upload_progress import Waiting, meaning
+from toolkit.agent.upload_progress import Waiting, joined, meaning
 from toolkit.agent.uploads import last_failure, root_of
 
 _UNMOUNT_SECONDS = 10.0
 _TRIES = 3
-_MAX_HOLE = 64 << 30
-"""Maximum hole of a result file in bytes. Holes in checkpoints are small compared to it."""
 _SOME_RETRIES = ("--retries", "1", "--low-level-retries", "4")
 _SHORT = ("--retries", "1", "--low-level-retries", "1", "--contimeout", "5s", "--timeout", "10s")
 
@@ -36,12 +36,13 @@ class Bucket:
     """The results bucket of `run`, or a prefix of it.
 
     `filesystem` is its name in rclone's configuration. `folder`, below the volume, has a mount for each directory that
-    learners write to: the run's own, and the one for checkpoints.
+    learners write to: the run's own, and the one for checkpoints. With `local`, the run's own has none: it is a folder
+    on the host's disk.
     """
 
-    def __init__(self, run: str, filesystem: str, folder: str) -> None:
-        self._run, self._filesystem, self._folder = run, filesystem, folder
-        self._mounted = (run, CHECKPOINTS)
+    def __init__(self, run: str, filesystem: str, folder: str, local: LocalResults | None = None) -> None:
+        self._run, self._filesystem, self._folder, self._local = run, filesystem, folder, local
+        self._mounted = (CHECKPOINTS,) if local else (run, CHECKPOINTS)
         self._sums: dict[str, str] = {}
         """SHA-256 by key, of what is known to be stored as it was written here."""
         self._size: tuple[int, int] | None = None
@@ -54,7 +55,7 @@ class Bucket:
         Returns what is missing or differs. `shared`: others write to it, too. Raises `NotStored` if it cannot be read.
         """
         try:
-            compared = compare(self._filesystem, folder, shared=shared)
+            compared = compare(self._filesystem, folder, shared=shared, mounted=folder in self._mounted)
         except NotRead as error:
             reason = meaning(str(error)) or Reason.BUCKET_READ
             raise NotStored(reason, f"the results in {folder} could not be read back", str(error)) from None
@@ -168,6 +169,7 @@ class Bucket:
         `vfs/stats` would report it, too, but blocks while the mount reads a folder from an unreachable store.
         """
         queue: list[dict[str, Any]] = []
+        local = self._local and self._local.waiting()
         for number, name in enumerate(self._mounted):
             waits = rc.ask("vfs/queue", {"fs": f"{self._filesystem}/{name}"}).get("queue")
             if waits is None:
@@ -175,11 +177,12 @@ class Bucket:
             queue += [one | {"id": one["id"] << 1 | number, "name": f"{name}/{one['name']}"} for one in waits]
         uploading = sum(one["uploading"] for one in queue)
         errored = sum(one["tries"] > one["uploading"] for one in queue)
-        under_way = (rc.ask("core/stats", {}).get("transferring") or ()) if queue else ()
+        under_way = (rc.ask("core/stats", {}).get("transferring") or ()) if queue or local else ()
         sent = {str(one.get("name")): int(one.get("bytes", 0)) for one in under_way}
         files = {one["id"]: one["name"] for one in queue}
         sparse = tuple(self._sparse(name) for name in files.values() if self._sparse(name))
-        return Waiting(len(queue) - uploading, uploading, errored, files, sent, sparse)
+        mounted = Waiting(len(queue) - uploading, uploading, errored, files, sent, sparse)
+        return joined(mounted, local) if local else mounted
 
     def _sparse(self, name: str) -> str:
         """The file and its hole, if no upload of it would ever finish; else empty."""
@@ -187,12 +190,18 @@ class Bucket:
             missing = hole((root_of(self._filesystem) / name).lstat())
         except OSError:
             return ""
-        return f"{name} ({missing:,} bytes never written)" if missing > _MAX_HOLE else ""
+        return f"{name} ({missing:,} bytes never written)" if missing > MAX_HOLE else ""
 
     def whole(self) -> bool:
-        """Whether no file in the mounts' caches has an error; asked when nothing is waiting."""
+        """Whether no file in the mounts' caches has an error, and the local folder is stored as it is now; asked when
+        nothing is waiting."""
         each = [rc.ask("vfs/stats", {"fs": f"{self._filesystem}/{name}"}) for name in self._mounted]
-        return all(not one.get("diskCache", {}).get("erroredFiles", 1) for one in each)
+        mounts = all(not one.get("diskCache", {}).get("erroredFiles", 1) for one in each)
+        return mounts and (self._local is None or self._local.settled())
+
+    def unstorable(self) -> tuple[str, ...]:
+        """What is in a local folder and can never be in the bucket, such as a symbolic link; a mount has no such."""
+        return self._local.unstorable() if self._local else ()
 
     def refusal(self) -> tuple[Reason, str]:
         """Why the store accepts nothing now, from its own message."""

@@ -48,6 +48,7 @@ class Service:
         self._calls: dict[str, Callable[..., Any]] = {
             "waiting": lambda: asdict(bucket.waiting()),
             "whole": bucket.whole,
+            "unstorable": lambda: list(bucket.unstorable()),
             "refusal": lambda: [*map(str, bucket.refusal())],
             "probe": bucket.probe,
             "differences": lambda folder, shared: bucket.differences(self._directory(folder), shared=bool(shared)),
@@ -126,6 +127,9 @@ class BucketClient:
 
     def whole(self) -> bool:
         return self._ask("whole") is True
+
+    def unstorable(self) -> tuple[str, ...]:
+        return tuple(map(str, self._ask("unstorable")))
 
     def refusal(self) -> tuple[Reason, str]:
         reason, said = self._ask("refusal")

@@ -49,6 +49,19 @@ class Waiting:
         return "\n".join([*names[:_NAMED], *more])
 
 
+def joined(mounted: Waiting, local: Waiting) -> Waiting:
+    """What waits in a mount and in a folder of the host, as one; their files keep different numbers."""
+    return Waiting(
+        mounted.queued + local.queued,
+        mounted.uploading + local.uploading,
+        mounted.errored + local.errored,
+        {number << 1: name for number, name in mounted.files.items()}
+        | {number << 1 | 1: name for number, name in local.files.items()},
+        {**mounted.sent, **local.sent},
+        mounted.sparse + local.sparse,
+    )
+
+
 class Progress:
     """Whether uploads make progress: files that are done, or one that has come further than ever before.
 
