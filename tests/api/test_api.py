@@ -88,6 +88,27 @@ def test_warnings_of_a_manifest_are_reported_and_nothing_is_printed(capsys: pyte
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("cluster", ["local.yml", "lab-p100.yml"])
+def test_results_on_the_hosts_disk_are_refused_for_several_hosts_before_anything_starts(
+    tmp_path: Path, cluster: str
+) -> None:
+    (tmp_path / "fit.py").write_text("")
+    manifest = tmp_path / "manifest.yml"
+    manifest.write_text(
+        (CORPUS / "good" / "canonical-written-locally.yml").read_text().replace("k80", "p100, nodes: 2")
+    )
+    clusters = assets() / "clusters"
+    if cluster == "local.yml":  # all learners are on this machine
+        assert len(api.plan_launch(manifest, cluster=clusters / cluster).plan.learners) == 2
+        return
+    for act in (api.plan_launch, api.launch):
+        with pytest.raises(ToolkitError) as caught:
+            act(manifest, cluster=clusters / cluster)
+        assert (caught.value.code.label, caught.value.hint.startswith("remove `write: local`")) == ("C104", True)
+    manifest.write_text(manifest.read_text().replace("nodes: 2", "nodes: 1"))
+    assert api.plan_launch(manifest, cluster=clusters / cluster).plan.write_local
+
+
 def test_many_manifests_are_checked_whatever_the_first_is() -> None:
     wrong, good = CORPUS / "bad" / "ffdl-learner.yml", CORPUS / "good" / "wml.yml"
     (_, first), (file, second) = api.check_manifests([wrong, good])

@@ -80,6 +80,21 @@ def test_results_go_to_a_folder_or_an_export_in_either_form(
     assert list(manifest.buckets) == ["data"]
 
 
+@pytest.mark.parametrize(("write", "local"), [("local", True), ("mount", False), (None, False)])
+@pytest.mark.parametrize("canonical", [False, True])
+def test_programs_write_results_to_the_hosts_disk_only_if_that_is_asked_for(
+    tmp_path: Path, write: str | None, local: bool, canonical: bool
+) -> None:
+    data = yaml.safe_load(EXAMPLE.read_text())
+    data["training_results_reference"] |= {"write": write} if write else {}
+    file = tmp_path / "manifest.yml"
+    file.write_text(yaml.safe_dump(data))
+    if canonical:
+        file.write_text(canonical_text(read_manifest(file)))
+        assert ("write: local" in file.read_text()) is local
+    assert read_manifest(file).write_local is local
+
+
 def test_ffdls_volume_takes_results(tmp_path: Path) -> None:
     text = FFDL.read_text()
     file = tmp_path / "manifest.yml"

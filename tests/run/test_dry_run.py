@@ -132,3 +132,20 @@ def test_what_becomes_parallel_is_a_line_of_mpirun() -> None:
     assert (once.parallel, cut) == (False, ["/bin/bash", "--norc", "-c", "python cut.py"])
     assert (every.parallel, train[0], train[-1]) == (True, "/usr/bin/mpirun", "python train.py && date")
     assert train[train.index("btl_tcp_if_include") + 1] == "SUBNET"
+
+
+def test_results_on_the_hosts_disk_are_bound_and_not_mounted() -> None:
+    plan = plan_of(replace(EXAMPLE, write_local=True))
+    folder = "/mnt/results/mnist-training-models/training-abcd2345"
+    how = "written on the host's disk, uploaded to bucket mnist-training-models meanwhile"
+    assert ("results", f"RESULT_DIR={folder}  {how}") in list(fact_lines(plan))
+    assert [mount.prefix for mount in plan.mounts] == ["", "_wml_checkpoints"]
+    _, buckets, _, *learners = host_commands(plan)["this machine"]
+    assert buckets[-1] == "local"
+    for learner in learners:
+        assert f"type=bind,source=VOLUME/results,target={folder}" in learner
+
+
+def test_results_come_through_a_mount_unless_the_manifest_says_otherwise() -> None:
+    for line in host_commands(plan_of(EXAMPLE))["this machine"]:
+        assert not [word for word in line if "VOLUME/results" in word or word == "local"]

@@ -19,10 +19,12 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
+from toolkit.process import Result
 from toolkit.run.document.launched import save_launched
 from toolkit.run.finish import rescue as module
 from toolkit.run.finish.rescue import rescue, rescued, to_be_stored
 from toolkit.run.follow.reported import read_report
+from toolkit.run.plan.run_plan import results_mount
 from toolkit.run.records.record import Record, State, StepResult
 from toolkit.run.records.record_store import Records
 from toolkit.secrets import Secret
@@ -143,3 +145,24 @@ def test_a_rescue_stores_the_public_record_of_a_run_that_was_launched_here(
         document = json.loads(written[f"{run}/record.json"])
         assert (document["end"]["state"], document["results"]["list_sha256"]) == ("COMPLETED", record.checksums)
         assert document["results"]["files"] == [{"path": "model/w", "sha256": "a" * 64}]
+
+
+class Side:
+    """A container with the keys that notes what it is asked to do."""
+
+    def __init__(self, *_: object) -> None:
+        self.engine = SimpleNamespace(host="p100-02")
+        self.ran: list[tuple[str, ...]] = []
+
+    def run(self, command: tuple[str, ...], **_: object) -> Result:
+        self.ran.append(command[3:])
+        return Result((), 0, "", "")
+
+
+@pytest.mark.parametrize(("local", "ran"), [(True, (RECORD.training_id,)), (False, ())])
+def test_a_rescue_recovers_what_no_mount_knows_of_but_not_links_to_a_local_folder(
+    local: bool, ran: tuple[str, ...]
+) -> None:
+    side = Side()
+    module._recover(side, results_mount("models", "trials"), RECORD.training_id, local=local)  # type: ignore[arg-type]
+    assert side.ran == [("recover", "results:models/trials", *ran)]

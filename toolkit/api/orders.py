@@ -79,10 +79,19 @@ def read_order(
     if is_store_out_of_reach(manifest, cluster):
         what = f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint=OPERATOR_HINT)
+    refuse_local_writes_on_hosts(manifest, cluster)
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
     return Order(files, manifest, cluster, code, recipe, read_inputs(recipe), flavour)
+
+
+def refuse_local_writes_on_hosts(manifest: Manifest, cluster: Cluster) -> None:
+    """Raise `ToolkitError` (C104) if results would be on the disks of several hosts: RESULT_DIR is one folder."""
+    if manifest.write_local and cluster.remote and manifest.compute.nodes > 1:
+        what = f"`write: local` is for runs on one host, and this one takes {manifest.compute.nodes} of {cluster.name}"
+        hint = "remove `write: local` from training_results_reference: a mount is shared by all hosts"
+        raise ToolkitError(Code.RESOURCES_ASKED, what, hint=hint)
 
 
 def built_images(order: Order) -> tuple[RunImage, str]:

@@ -10,6 +10,7 @@ from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
 from toolkit.plural import counted
+from toolkit.run.plan.run_plan import written_locally
 from toolkit.run.records.record import Record, State
 
 
@@ -37,6 +38,8 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
     if record.hosts:
         yield "hosts", ", ".join(record.hosts)
     yield from step_lines(record)
+    if record.write_local:
+        yield "results", written_locally(record.results_place)
     if record.stored_files:
         where = f"{record.results_place}/{record.training_id}"
         yield "stored", f"{record.stored_files} files, {human_size(record.stored_bytes)} in {where}"

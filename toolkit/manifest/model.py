@@ -165,6 +165,7 @@ class Manifest:
         resume: a folder of the results bucket that this run continues from, such as another run's id; empty: none.
         collect: what `toolkit collect` downloads besides `model/`: files and folders of the run's results.
         metrics: expressions that find metrics in what ranks print.
+        write_local: programs write results to the host's disk, and not through a mount; for runs on one host.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Manifest:
     resume: str = ""
     collect: tuple[str, ...] = ()
     metrics: Extractor = NO_EXPRESSIONS
+    write_local: bool = False
 
     @property
     def buckets(self) -> dict[str, BucketReference]:

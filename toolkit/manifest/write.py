@@ -57,7 +57,11 @@ def canonical_data(manifest: Manifest) -> dict[str, Any]:
         ),
         "training_data_reference": _reference("data", "source", data, access="copy" if copied else ""),
         "training_results_reference": _reference(
-            "results", "target", manifest.training_results, collect=list(manifest.collect)
+            "results",
+            "target",
+            manifest.training_results,
+            collect=list(manifest.collect),
+            write="local" if manifest.write_local else "",
         ),
         **_given(evaluation_metrics=extractor_data(manifest.metrics)),
     }

@@ -129,9 +129,12 @@ def mount_options(mount: Mount) -> dict[str, Any]:
     }
 
 
-def buckets_argv(runtime: ContainerRuntime, name: str, run: str, image: str, folder: str, results: Mount) -> Argv:
-    """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume."""
-    command = (*AGENT_PROGRAM, "buckets", *words_of(run, results))
+def buckets_argv(
+    runtime: ContainerRuntime, name: str, run: str, image: str, folder: str, results: Mount, *, local: bool = False
+) -> Argv:
+    """The command line that starts the container with a run's keys and mounts; `folder` is that of the volume. With
+    `local` it uploads the run's own results from there."""
+    command = (*AGENT_PROGRAM, "buckets", *words_of(run, results), *(("local",) if local else ()))
     return runtime.start_side_container(name, run, image, [Bind(folder, HOST, propagation="rshared")], command)
 
 
@@ -158,10 +161,11 @@ class SideContainer:
         command = start_when_there(CONFIG, _MOUNT_DAEMON)
         self.engine.run(runtime.start_side_container(self.name, self._run, self._image, binds, command))
 
-    def hold_for(self, results: Mount, folder: str) -> None:
-        """Start the container for a run, whose agent has created the volume in `folder`."""
+    def hold_for(self, results: Mount, folder: str, *, local: bool = False) -> None:
+        """Start the container for a run, whose agent has created the volume in `folder`; see `buckets_argv`."""
         self.folder = folder
-        self.engine.run(buckets_argv(self.engine.runtime, self.name, self._run, self._image, folder, results))
+        names = (self.name, self._run, self._image)
+        self.engine.run(buckets_argv(self.engine.runtime, *names, folder, results, local=local))
 
     def submit_code(self, results: Mount) -> None:
         """Store the run's code; raises `ToolkitError` (S303) with the store's message."""

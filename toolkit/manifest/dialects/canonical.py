@@ -165,6 +165,7 @@ class CanonicalManifest(ManifestFile):
             training_results=target,
             collect=tuple(path.rstrip("/") for path in results.collect),
             metrics=extractor_of(self.evaluation_metrics, diagnostics),
+            write_local=results.write == "local",
         )
 
 

@@ -141,10 +141,11 @@ AnyData = Annotated[
 
 
 class Results(Section):
-    """`collect` lists what `toolkit collect` downloads besides `model/`."""
+    """`collect` lists what `toolkit collect` downloads besides `model/`; `write` is how programs write results."""
 
     name: Label = ""
     collect: list[Relative] = Field(default_factory=list)
+    write: Annotated[str, Choice("way of writing", ("mount", "local"))] = "mount"
 
 
 class BucketResults(Results):

@@ -272,8 +272,10 @@ class WmlManifest(ManifestFile):
         data, data_path = only(self.training_data_reference, ("training_data_reference",))
         results, results_path = only(self.training_results_reference, ("training_results_reference",))
         data_place = "location" if isinstance(data, LocatedReference) else "source"
-        results_place, collect = (
-            ("location", []) if isinstance(results, LocatedReference) else ("target", results.collect)
+        results_place, collect, write = (
+            ("location", [], "mount")
+            if isinstance(results, LocatedReference)
+            else ("target", results.collect, results.write)
         )
         return Manifest(
             training_data=allowed(data.to_reference(), diagnostics, (*data_path, data_place, "bucket")),
@@ -281,6 +283,7 @@ class WmlManifest(ManifestFile):
             **definition_of(self.model_definition, diagnostics),
             collect=tuple(path.rstrip("/") for path in collect),
             metrics=extractor_of(self.evaluation_metrics, diagnostics),
+            write_local=write == "local",
         )
 
 

@@ -161,11 +161,11 @@ def _rescue_on(
     if results:
         agent.make_folders()
         access = results.start_for_run(folder, access)
-    side.hold_for(mount, folder)
+    side.hold_for(mount, folder, local=record.write_local)
     side.prepare({"results": access})
     with with_heartbeat(partial(agent.say, "heartbeat")):
-        _recover(side, mount, run)
-        side.prepare(None, learner_mounts(mount, run))
+        _recover(side, mount, run, local=record.write_local)
+        side.prepare(None, learner_mounts(mount, run, write_local=record.write_local))
         job = job_on((host,), to_be_stored(record), cluster, mount, new_run_key(home(), run))
         agent.say("go", data=replace(job, rescue=True).to_json().encode())
     end = _end(client, record)
@@ -178,9 +178,9 @@ def _rescue_on(
     return end
 
 
-def _recover(side: SideContainer, mount: Mount, run: TrainingId) -> None:
-    """Upload cached files that the new mount would discard."""
-    done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem), check=False)
+def _recover(side: SideContainer, mount: Mount, run: TrainingId, *, local: bool) -> None:
+    """Upload cached files that the new mount would discard. `local`: the run's own results will be in no mount."""
+    done = side.run((*AGENT_PROGRAM, "recover", mount.filesystem, *((run,) if local else ())), check=False)
     if not done.ok:
         raise _still_there(side.engine, run, "the store refuses the results kept there", done.errors[-2000:])
 

@@ -18,7 +18,7 @@ from toolkit.hosts.parallel import do_all
 from toolkit.run.launch.agent_container import AgentContainer
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.learner_files import learner_entries
-from toolkit.run.plan.run_plan import Export, HostFolder, Learner, RunPlan
+from toolkit.run.plan.run_plan import LOCAL_RESULTS, Export, HostFolder, Learner, RunPlan
 from toolkit.run.plan.source_files import CodeFile
 from toolkit.run.plan.ssh_keys import new_key_pair
 from toolkit.storage.client import Access
@@ -60,14 +60,16 @@ class HostDeployment:
         if self.results:
             self.agent.make_folders()
             access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
-        self.side.hold_for(plan.results_mount, self._volume)
-        self.side.prepare(access, plan.mounts, [f"{plan.results_mount.folder}/{plan.training_id}/logs"])
+        self.side.hold_for(plan.results_mount, self._volume, local=plan.write_local)
+        self.side.prepare(access, plan.mounts, [] if plan.write_local else [f"{plan.run_folder}/logs"])
 
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Create the run's folders on this host; copy the code and the files of its learners."""
         names = [learner.hostname for learner in self.learners]
         own = tuple(f"{name}/" for name in names)
-        folders = [folder(name, LEARNER_UID) for name in ("logs", "logs/ranks", "logs/weights", "code", *names)]
+        results = (LOCAL_RESULTS, f"{LOCAL_RESULTS}/logs") if self._plan.write_local else ()
+        own_folders = ("logs", "logs/ranks", "logs/weights", "code", *results, *names)
+        folders = [folder(name, LEARNER_UID) for name in own_folders]
         files = [
             Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
             for file in code

@@ -220,6 +220,7 @@ def first_record(request: Request) -> Record:
         learners=len(plan.learners),
         ranks=plan.ranks,
         compute=plan.compute,
+        write_local=plan.write_local,
         on_cpu=plan.in_place_of_gpus or not plan.gpus_per_node,
         hosts=tuple(host for host in plan.hosts if host),
         placement=tuple((one.number, one.placement.host, one.ranks) for one in plan.learners),

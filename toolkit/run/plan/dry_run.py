@@ -16,7 +16,17 @@ from toolkit.run.launch.agent_container import agent_argv, folder_of
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import CODE_FOLDER, CPUS, Export, HostFolder, Learner, RunPlan, Step, where_it_runs
+from toolkit.run.plan.run_plan import (
+    CODE_FOLDER,
+    CPUS,
+    Export,
+    HostFolder,
+    Learner,
+    RunPlan,
+    Step,
+    where_it_runs,
+    written_locally,
+)
 from toolkit.runtimes.registry import RUNTIMES
 from toolkit.runtimes.specs import Argv
 from toolkit.storage.results_folder import planned_commands
@@ -36,7 +46,7 @@ def fact_lines(plan: RunPlan) -> Iterator[tuple[str, str]]:
     yield "binding", binding_of(plan)
     yield "data", f"DATA_DIR={plan.data_folder}  {_data(plan)}, read-only"
     environment = run_environment(plan)
-    yield "results", f"RESULT_DIR={environment['RESULT_DIR']}  {plan.results_place}, cached and flushed"
+    yield "results", f"RESULT_DIR={environment['RESULT_DIR']}  {_results(plan)}"
     if plan.resume:
         yield "resume", f"RESUME_DIR={environment['RESUME_DIR']}"
     for name, value in plan.environment:
@@ -62,7 +72,8 @@ def host_commands(plan: RunPlan) -> dict[str, list[Argv]]:
         lines = [agent_argv(runtime, *names, plan.volume, VOLUMES, SOCKET, lease, plan.cpus_on(host))]
         if plan.results_folder:
             lines += planned_commands(runtime, plan.results_folder, *names, folder)
-        lines.append(buckets_argv(runtime, plan.side_container, *names, folder, plan.results_mount))
+        side = (plan.side_container, *names, folder, plan.results_mount)
+        lines.append(buckets_argv(runtime, *side, local=plan.write_local))
         if isinstance(plan.data, Export):
             export = (plan.data.server, plan.data.path)
             lines.append(runtime.create_export_volume(plan.export_volume, plan.training_id, *export))
@@ -113,6 +124,12 @@ def _data(plan: RunPlan) -> str:
     if isinstance(plan.data, Export):
         return f"NFS {plan.data.server}:{plan.data.path}"
     return f"bucket {plan.data.place}, {'copied first' if plan.data.copied else 'mounted'}"
+
+
+def _results(plan: RunPlan) -> str:
+    if plan.write_local:
+        return written_locally(plan.results_place)
+    return f"{plan.results_place}, cached and flushed"
 
 
 def _how(plan: RunPlan, step: Step) -> str:

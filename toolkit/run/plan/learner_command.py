@@ -7,6 +7,7 @@ from toolkit.run.plan.run_plan import (
     AGENT_FOLDER,
     CODE_FOLDER,
     LEARNER_FOLDER,
+    LOCAL_RESULTS,
     LOG_FOLDER,
     Export,
     HostFolder,
@@ -33,7 +34,7 @@ def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, vol
         image=plan.image.image_id,
         hostname=learner.hostname,
         network=Network(HOST_NETWORK, known) if plan.on_hosts else Network(plan.network),
-        binds=(*own_binds, *data_binds(plan)),
+        binds=(*own_binds, *results_binds(plan, volume), *data_binds(plan)),
         environment={**run_environment(plan), "LEARNER_ID": str(learner.number)},
         folder=CODE_FOLDER,
         command=("/bin/sh", f"{LEARNER_FOLDER}/entry.sh"),
@@ -43,6 +44,11 @@ def learner_argv(runtime: ContainerRuntime, plan: RunPlan, learner: Learner, vol
         lease=lease,
     )
     return runtime.start_learner(container)
+
+
+def results_binds(plan: RunPlan, volume: str) -> tuple[Bind, ...]:
+    """The run's own results, if they are on the host's disk; else they come with its mounts."""
+    return (Bind(f"{volume}/{LOCAL_RESULTS}", f"/{plan.run_folder}"),) if plan.write_local else ()
 
 
 def data_binds(plan: RunPlan) -> tuple[Bind | NamedVolume, ...]:

@@ -86,6 +86,7 @@ def make_plan(
         time_limit=manifest.time_limit,
         retries=manifest.retries,
         resume=manifest.resume,
+        write_local=manifest.write_local,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.agent.container_names import buckets_container
-from toolkit.agent.paths import CHECKPOINTS
+from toolkit.agent.paths import CHECKPOINTS, RESULTS
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
@@ -23,6 +23,8 @@ MASTER_PORT = 29500
 CODE_FOLDER = "/job/code"
 LEARNER_FOLDER = "/run/learner"
 LOG_FOLDER = "/run/logs"
+LOCAL_RESULTS = PurePosixPath(RESULTS).name
+"""The folder of a run's volume that programs write results to, if not through a mount."""
 AGENT_FOLDER = "/run/agent"
 """The start signal and the heartbeat of the host's agent, read-only."""
 
@@ -149,6 +151,7 @@ class RunPlan:
     is the folder on the hosts where the results go, None if they go to a bucket; `results_bucket` is its name as
     programs see it. `environment` is the manifest's, for every command; `limits` apply to each learner; `time_limit` is
     in seconds (0: none); `retries` is how often a command that failed is run again; `resume` a folder of the results.
+    `write_local`: programs write results to the host's disk, and not through a mount.
     """
 
     training_id: TrainingId
@@ -172,6 +175,7 @@ class RunPlan:
     time_limit: int = 0
     retries: int = 0
     resume: str = ""
+    write_local: bool = False
 
     @property
     def gpu_kind(self) -> str:
@@ -212,12 +216,18 @@ class RunPlan:
     def mounts(self) -> tuple[Mount, ...]:
         """The buckets that each host's side container mounts."""
         data = (self.data,) if isinstance(self.data, Mount) else ()
-        return (*data, *learner_mounts(self.results_mount, self.training_id, self.resume))
+        own = learner_mounts(self.results_mount, self.training_id, self.resume, write_local=self.write_local)
+        return (*data, *own)
 
     @property
     def results_mount(self) -> Mount:
         """The results as a whole, which no learner sees; see `learner_mounts`."""
         return results_mount(self.results_bucket, self.results_prefix)
+
+    @property
+    def run_folder(self) -> str:
+        """The run's own results in a learner, below its root: RESULT_DIR."""
+        return f"{self.results_mount.folder}/{self.training_id}"
 
     @property
     def results_place(self) -> str:
@@ -276,6 +286,11 @@ def data_folder_of(data: Data) -> str:
     return f"/mnt/data/{data.bucket if isinstance(data, Mount) else PurePosixPath(data.path).name}"
 
 
+def written_locally(place: str) -> str:
+    """How results get to `place` that programs write to the host's disk, for display."""
+    return f"written on the host's disk, uploaded to {place} meanwhile"
+
+
 def volume_of(training_id: TrainingId) -> str:
     """The name of a run's volume on each host."""
     return f"toolkit-{training_id}"
@@ -286,13 +301,14 @@ def results_mount(bucket: str, prefix: str = "") -> Mount:
     return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
 
 
-def learner_mounts(results: Mount, run: str, resume: str = "") -> tuple[Mount, ...]:
-    """What a learner sees of the results: the run's own directory, that for checkpoints, and what it resumes from.
+def learner_mounts(results: Mount, run: str, resume: str = "", *, write_local: bool = False) -> tuple[Mount, ...]:
+    """What is mounted of the results for a learner: the run's own directory, unless it is on the host's disk; that for
+    checkpoints; and what it resumes from.
 
     Other runs' directories and the objects by which agents report are not included. What is resumed from is read-only,
     unless it is a directory of checkpoints, which runs share.
     """
-    mounts = [_below(results, run), _below(results, CHECKPOINTS)]
+    mounts = [_below(results, name) for name in (*(() if write_local else (run,)), CHECKPOINTS)]
     if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:
         mounts.append(replace(_below(results, resume), read_only=True))
     return tuple(mounts)

@@ -91,6 +91,7 @@ class Record:
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.plan.code_listing`).
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty if
             there is none.
+        write_local: its programs write results to the host's disk, and not through a mount.
     """
 
     training_id: CheckedId
@@ -129,6 +130,7 @@ class Record:
     checksums: str = ""
     compute: str = ""
     checkpoint: str = ""
+    write_local: bool = False
 
     @property
     def ran_on(self) -> str:
