@@ -24,6 +24,7 @@ from toolkit.image.tool_images import buckets_reference
 _ROUNDS = 3
 _FOLDER = "written"
 _AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
+_LATER = f"less is uploaded while the program writes, because that is over sooner; {_AGAIN}"
 _MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
 _MOUNT = "files are uploaded while the program writes, sooner than by the peer; the time is not yet profiled."
 
@@ -79,6 +80,12 @@ def _cases(results: Results) -> Iterator[Case]:
             ("s3fs", "-s3fs", results.write_to_s3fs),
         ):
             yield Case(f"write-{amount.name}{name}", title, peer, 0.33, results.write, theirs, _MOUNT, _ROUNDS)
+        title = f"writing {amount.title} into RESULT_DIR with `write: local`"
+        name = f"write-{amount.name}-local"
+        yield Case(name, title, "rclone mount", 0.33, results.write_locally, results.write_to_mount, "", _ROUNDS)
+        title = f"last write to COMPLETED with `write: local`, {amount.title}"
+        name = f"store-{amount.name}-local"
+        yield Case(name, title, "rclone copy", 1.2, results.store_locally, results.copy_there, _LATER, _ROUNDS)
     title = f"last write to COMPLETED, {amount.title}"
     yield Case(f"store-{amount.name}", title, "rclone copy", 1.2, results.store, results.copy_there, _AGAIN, _ROUNDS)
     title = f"`toolkit collect`, {amount.title}"
@@ -106,6 +113,16 @@ class Results:
     def store(self) -> float:
         """Seconds from a run's last write until its end."""
         _, _, ended, completed = self._launch(model=False)
+        return completed - ended
+
+    def write_locally(self) -> float:
+        """Seconds that a run's program writes to the host's disk."""
+        _, began, ended, _ = self._launch(model=False, write="local")
+        return ended - began
+
+    def store_locally(self) -> float:
+        """Seconds from such a run's last write until its end."""
+        _, _, ended, completed = self._launch(model=False, write="local")
         return completed - ended
 
     def collect(self) -> float:
@@ -177,7 +194,7 @@ class Results:
             self._collected = self._launch(model=True)[0]
         return self._collected
 
-    def _launch(self, *, model: bool) -> tuple[str, float, float, float]:
+    def _launch(self, *, model: bool, write: str = "mount") -> tuple[str, float, float, float]:
         """A run's ID; when its program began and ended to write; when the launch said that it was COMPLETED."""
         code = self._folder / ("code-model" if model else "code")
         code.mkdir(exist_ok=True)
@@ -187,7 +204,7 @@ class Results:
         steps = {"steps": [{"command": command, "ranks": "one"}]}
         manifest = write_manifest(code, steps, "cpu", 1, **self._store.references)
         document = json.loads(manifest.read_text())
-        document["training_results_reference"]["collect"] = [_FOLDER]
+        document["training_results_reference"] |= {"collect": [_FOLDER], "write": write}
         manifest.write_text(json.dumps(document))
         identity = self._folder / "id"
         argv = [TOOLKIT, "launch", "--id-file", identity, manifest]
