@@ -15,8 +15,9 @@ from toolkit.plural import counted
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import data_binds, learner_argv
 from toolkit.run.plan.make_plan import make_plan
+from toolkit.run.plan.mounts import learner_mounts
 from toolkit.run.plan.mpirun import hostfile, mpirun_argv, single_argv
-from toolkit.run.plan.run_plan import Export, HostFolder, Placement, RunImage, RunPlan, learner_mounts
+from toolkit.run.plan.run_plan import Export, HostFolder, Placement, RunImage, RunPlan
 from toolkit.run.plan.run_plan import Step as PlannedStep
 from toolkit.run.plan.training_id import new_training_id
 from toolkit.runtimes.docker import Docker

@@ -24,7 +24,7 @@ from toolkit.run.document.launched import save_launched
 from toolkit.run.finish import rescue as module
 from toolkit.run.finish.rescue import rescue, rescued, to_be_stored
 from toolkit.run.follow.reported import read_report
-from toolkit.run.plan.run_plan import results_mount
+from toolkit.run.plan.mounts import results_mount
 from toolkit.run.records.record import Record, State, StepResult
 from toolkit.run.records.record_store import Records
 from toolkit.secrets import Secret

@@ -10,7 +10,7 @@ from toolkit.api.records import find_run
 from toolkit.cli.output import human_size, print_json
 from toolkit.cli.show_steps import step_lines
 from toolkit.plural import counted
-from toolkit.run.plan.run_plan import written_locally
+from toolkit.run.plan.mounts import written_locally
 from toolkit.run.records.record import Record, State
 
 

@@ -7,43 +7,34 @@ other than 0 fails the collection, and its last line may be a JSON object of met
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from toolkit.agent.checksums import SUMS, plain
 from toolkit.agent.metrics import Metric, read_metrics
 from toolkit.containers.engine import LOCAL
-from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.finish.digests import refuse_damaged, stored_digests
 from toolkit.run.finish.fetch import Fetch, Named, OnBytes, is_bulk
+from toolkit.run.finish.model_check import Answer, ModelCheck
 from toolkit.run.finish.own_folder import MARKER, OwnFolder
 from toolkit.run.finish.selection import BESIDES, CODE, MODEL, Selection
 from toolkit.run.finish.staging import Staging, staged, staging_path
 from toolkit.run.finish.wanted import Wanted, read_wanted
 from toolkit.run.follow.connect import results_host
 from toolkit.run.plan.code_listing import load_listing, refuse_other_code
-from toolkit.run.plan.make_plan import data_of
-from toolkit.run.plan.run_plan import CODE_FOLDER, HostFolder, data_folder_of
 from toolkit.run.plan.training_id import new_label
-from toolkit.run.records.record import Record, plain_json
+from toolkit.run.records.record import Record
 from toolkit.run.serving.signatures import Signatures
-from toolkit.runtimes.specs import Bind
 from toolkit.storage.bulk_download import BulkDownload
 from toolkit.storage.client import Access
 from toolkit.storage.examine import examined
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
-from toolkit.storage.sidecar import Mount, SideContainer
 
-CHECK_PROGRAM = "check_model.py"
-_LOADER = Path(__file__).parents[1] / "in_container" / "load_model.py"
 _LOADING = "loading it in the image that trained it"
 _KEPT = "comparing what is here already"
 _WAITING = "waiting for another collection of this run"
@@ -69,15 +60,6 @@ class Collected:
     missing: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     unloaded: str = ""
-
-
-class _Answer(BaseModel):
-    """The result of the check in the image. Untrusted: code and weights came from a bucket."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, defer_build=True)
-
-    signatures: Signatures
-    said: list[str]
 
 
 class Collection:
@@ -148,7 +130,7 @@ class Collection:
             return bool(self._record.code_digest)
         return plain(f"{self._record.training_id}/{rest if folder == BESIDES else name}") in plainly
 
-    def _fetched_and_checked(self, opened: Opened, pool: ThreadPoolExecutor) -> tuple[_Answer, Wanted]:
+    def _fetched_and_checked(self, opened: Opened, pool: ThreadPoolExecutor) -> tuple[Answer, Wanted]:
         access = examined(opened["results"], self._record.results_bucket)
         store = Store(access)
         digests = stored_digests(store, self._record)
@@ -170,7 +152,7 @@ class Collection:
 
     def _fetched(
         self, opened: Opened, access: Access, staging: Staging, wanted: Wanted, pool: ThreadPoolExecutor
-    ) -> _Answer:
+    ) -> Answer:
         """Fetch what is not here, check it, and put all of it in its place."""
         for label in staging.earlier_labels():
             LOCAL.remove_run(label)
@@ -201,10 +183,11 @@ class Collection:
         if not wanted.unloaded:
             self._report(_LOADING, 0, 0)
 
-    def _checked(self, opened: Opened, folder: Path, wanted: Wanted) -> _Answer:
+    def _checked(self, opened: Opened, folder: Path, wanted: Wanted) -> Answer:
         if wanted.unloaded:
-            return _Answer(signatures={}, said=[])
-        return self._check(opened.remotes, folder)
+            return Answer(signatures={}, said=[])
+        check = ModelCheck(self._record, self._manifest, self._check_id, self._side_image, self._folder)
+        return check.run(opened.remotes, folder)
 
     @contextmanager
     def _bulk(
@@ -242,62 +225,6 @@ class Collection:
         refuse_other_code(self._record.training_id, listing, found)
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
-
-    def _check(self, access: dict[str, Access], folder: Path) -> _Answer:
-        """Load the model in the image that trained it, and run the user's own check; both are in `folder`."""
-        code, own_check = folder / "code", folder / "code" / CHECK_PROGRAM
-        binds = [Bind(str(folder / "model"), "/model", True), Bind(str(_LOADER), "/load_model.py", True)]
-        command = ["python", "/load_model.py", "/model"]
-        environment = {"HOME": "/tmp", "TF_CPP_MIN_LOG_LEVEL": "2"}
-        if not own_check.is_file():
-            return self._ask(binds, environment, command)
-        binds.append(Bind(str(code), CODE_FOLDER, read_only=True))
-        command.append(f"{CODE_FOLDER}/{CHECK_PROGRAM}")
-        environment |= {"PYTHONPATH": CODE_FOLDER, "MODEL_DIR": CODE_FOLDER}
-        data = data_of(self._manifest.training_data)
-        if isinstance(data, HostFolder) and Path(data.path).is_dir():
-            binds.append(Bind(data.path, data_folder_of(data), read_only=True))
-            environment["DATA_DIR"] = data_folder_of(data)
-        if not isinstance(data, Mount):  # if it is not on this machine, a check that needs it will say so
-            return self._ask(binds, environment, command)
-        with self._mounted_data(access, data) as volume:
-            binds.append(Bind(f"{volume}/mnt", "/mnt", propagation="rslave"))
-            return self._ask(binds, environment | {"DATA_DIR": data_folder_of(data)}, command)
-
-    def _ask(self, binds: list[Bind], environment: dict[str, str], command: list[str]) -> _Answer:
-        owner = f"{os.getuid()}:{os.getgid()}"
-        names = (self._record.image_id, self._check_id, owner)
-        argv = LOCAL.runtime.check_in_image(*names, binds, environment, command)
-        result = LOCAL.run(argv, check=False, timeout=None)
-        if not result.ok:
-            weights = Path(binds[0].source, "variables")
-            raise ToolkitError(
-                Code.MODEL_CHECK,
-                f"the model of {self._record.training_id} failed its check (status {result.status})",
-                evidence="\n".join([*result.output.splitlines(), *result.errors.splitlines()][-15:]),
-                hint=f"it is in {self._folder / 'model'}" + ("" if weights.is_dir() else ", and has no variables/"),
-            )
-        try:
-            return _Answer.model_validate_json(plain_json((result.output.splitlines() or [""])[-1]))
-        except (ValueError, RecursionError):
-            raise ToolkitError(
-                Code.MODEL_CHECK,
-                f"the check of {self._record.training_id}'s model exited with 0 but gave no result",
-                evidence="\n".join(result.output.splitlines()[-15:]),
-                hint=f"the model, or its {CHECK_PROGRAM}, ended the check; it is in {self._folder}",
-            ) from None
-
-    @contextmanager
-    def _mounted_data(self, access: dict[str, Access], data: Mount) -> Iterator[str]:
-        """The training data as a folder, mounted by a temporary side container."""
-        name = f"toolkit-{self._check_id}"
-        side = SideContainer(LOCAL, f"{name}-buckets", self._check_id, self._side_image, name)
-        try:
-            side.start()
-            side.prepare({"data": examined(access["data"], data.bucket)}, [data])
-            yield side.folder
-        finally:
-            side.unmount()
 
 
 def with_result(record: Record, collected: Collected) -> Record:

@@ -15,7 +15,7 @@ from toolkit.containers.engine import Engine
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.connect import cluster_of, reached
 from toolkit.run.launch.allocator import allocator_of, release_run
-from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.plan.mounts import volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records

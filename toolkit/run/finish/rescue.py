@@ -27,7 +27,7 @@ from toolkit.run.follow.reported import read_report
 from toolkit.run.launch.agent_container import AgentContainer
 from toolkit.run.launch.allocator import allocator_of, release_run
 from toolkit.run.plan.job_specs import job_on
-from toolkit.run.plan.run_plan import learner_mounts, results_mount, volume_of
+from toolkit.run.plan.mounts import learner_mounts, results_mount, volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records, new_run_key

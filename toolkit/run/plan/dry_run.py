@@ -15,6 +15,7 @@ from toolkit.plural import counted
 from toolkit.run.launch.agent_container import agent_argv, folder_of
 from toolkit.run.plan.environment import run_environment
 from toolkit.run.plan.learner_command import learner_argv
+from toolkit.run.plan.mounts import written_locally
 from toolkit.run.plan.mpirun import mpirun_argv, single_argv
 from toolkit.run.plan.run_plan import (
     CODE_FOLDER,
@@ -25,7 +26,6 @@ from toolkit.run.plan.run_plan import (
     RunPlan,
     Step,
     where_it_runs,
-    written_locally,
 )
 from toolkit.runtimes.registry import RUNTIMES
 from toolkit.runtimes.specs import Argv

@@ -9,7 +9,8 @@ from typing import Any
 from toolkit.agent.job_spec import Job, LearnerSpec, StepSpec
 from toolkit.cluster.model import Cluster
 from toolkit.manifest.results import place_at
-from toolkit.run.plan.run_plan import RunPlan, volume_of
+from toolkit.run.plan.mounts import volume_of
+from toolkit.run.plan.run_plan import RunPlan
 from toolkit.run.records.record import Record
 from toolkit.storage.sidecar import Mount
 

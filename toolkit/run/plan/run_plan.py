@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from toolkit.agent.container_names import buckets_container
-from toolkit.agent.paths import CHECKPOINTS, RESULTS
+from toolkit.agent.paths import RESULTS
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
 from toolkit.manifest.results import ServedFolder
 from toolkit.plural import counted
+from toolkit.run.plan.mounts import learner_mounts, results_mount, volume_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.runtimes.specs import NO_LIMITS, Limits
 from toolkit.storage.sidecar import Mount
@@ -284,36 +285,3 @@ def where_it_runs(plan: RunPlan, step: Step) -> str:
 def data_folder_of(data: Data) -> str:
     """Where learners and checks find the training data."""
     return f"/mnt/data/{data.bucket if isinstance(data, Mount) else PurePosixPath(data.path).name}"
-
-
-def written_locally(place: str) -> str:
-    """How results get to `place` that programs write to the host's disk, for display."""
-    return f"written on the host's disk, uploaded to {place} meanwhile"
-
-
-def volume_of(training_id: TrainingId) -> str:
-    """The name of a run's volume on each host."""
-    return f"toolkit-{training_id}"
-
-
-def results_mount(bucket: str, prefix: str = "") -> Mount:
-    """The results: written through a cache, and complete in the bucket when the cache is empty."""
-    return Mount("results", bucket, f"mnt/results/{bucket}", read_only=False, prefix=prefix)
-
-
-def learner_mounts(results: Mount, run: str, resume: str = "", *, write_local: bool = False) -> tuple[Mount, ...]:
-    """What is mounted of the results for a learner: the run's own directory, unless it is on the host's disk; that for
-    checkpoints; and what it resumes from.
-
-    Other runs' directories and the objects by which agents report are not included. What is resumed from is read-only,
-    unless it is a directory of checkpoints, which runs share.
-    """
-    mounts = [_below(results, name) for name in (*(() if write_local else (run,)), CHECKPOINTS)]
-    if resume and resume.split("/", maxsplit=1)[0] != CHECKPOINTS:
-        mounts.append(replace(_below(results, resume), read_only=True))
-    return tuple(mounts)
-
-
-def _below(mount: Mount, directory: str) -> Mount:
-    prefix = f"{mount.prefix}/{directory}" if mount.prefix else directory
-    return replace(mount, folder=f"{mount.folder}/{directory}", prefix=prefix)

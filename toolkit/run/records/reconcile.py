@@ -15,7 +15,7 @@ from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.follow.connect import reached, stored_run
 from toolkit.run.follow.reported import read_outcome
 from toolkit.run.launch.launcher_process import lives
-from toolkit.run.plan.run_plan import volume_of
+from toolkit.run.plan.mounts import volume_of
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
 
