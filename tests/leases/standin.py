@@ -11,7 +11,9 @@ folder=$(dirname "$0")
 exec 9> "$folder/lock"
 flock 9
 case "$1 $2" in
-  "volume create") printf '%s\n' "${4#toolkit.lease=}" > "$folder/volumes/$5"; echo "$5";;
+  "volume create")
+    printf '%s\n' "${4#toolkit.lease=}" > "$folder/volumes/$5"; echo "$5"
+    [ ! -e "$folder/leaves" ] || mv "$folder/leaves" "$folder/away";;
   "volume rm") rm "$folder/volumes/$3";;
   "volume ls")
     for file in "$folder/volumes"/*; do
@@ -44,6 +46,10 @@ class StandIn:
         """Whether it does."""
         away = self.path.parent / "away"
         away.unlink(missing_ok=True) if answers else away.touch()
+
+    def leaves_next(self) -> None:
+        """It makes one more volume, and is away then."""
+        (self.path.parent / "leaves").touch()
 
     def run_container(self, name: str, label: str) -> None:
         """A container with the label of a lease runs."""

@@ -213,6 +213,20 @@ def test_a_lease_is_kept_young_while_something_takes_long(bench: Bench) -> None:
     assert not list(bench.engine.volumes.iterdir())
 
 
+def test_what_an_engine_that_was_stopped_in_between_still_has_is_removed(bench: Bench) -> None:
+    mine = lease("stopped")
+    bench.engine.leaves_next()
+    with pytest.raises(ToolkitError, match="leases cannot be stored in the engine of host h1"):
+        bench.take(mine)
+    bench.engine.answers(True)
+    assert bench.tokens() == {mine.token}
+    bench.engine.grow_old(mine.token, 11)
+    until = time.monotonic() + 30
+    while bench.tokens():
+        assert time.monotonic() < until, bench.runs()
+        time.sleep(0.2)
+
+
 def test_a_killed_asker_is_in_no_ones_way_for_long(bench: Bench) -> None:
     killed, heir = lease("killed"), lease("heir")
     at = int(time.time()) - 11

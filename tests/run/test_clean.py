@@ -12,6 +12,7 @@ import pytest
 
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
+from toolkit.leases.model import Holder, Lease, new_lease
 from toolkit.paths import assets
 from toolkit.run.finish import clean as module
 from toolkit.run.finish.clean import Cleaned, clean
@@ -35,12 +36,17 @@ class Cleaning:
         self.records = Records(home)
         self.hosts = [StandInHost("p100-01")]
         self.refreshed: Record | None = None
+        self.leases: tuple[Holder, ...] = ()
+        self.released: list[Lease] = []
 
         @contextmanager
         def connect() -> Iterator[Mapping[str, Engine]]:
             yield {host.name: host.engine for host in self.hosts}
 
-        allocator = SimpleNamespace(connect=connect, leases=lambda _: ())
+        def release(_: Engine, lease: Lease) -> None:
+            self.released.append(lease)
+
+        allocator = SimpleNamespace(connect=connect, leases=lambda _: self.leases, release=release)
         patch.setattr(module, "allocator_of", lambda _: allocator)
         patch.setattr(module, "refreshed", lambda record, _: self.refreshed or record)
 
@@ -100,6 +106,16 @@ def test_a_run_that_goes_on_on_other_hosts_keeps_the_store_that_it_has_here(clea
     found = whats(cleaning(orphans=True))
     assert found == ([], [f"{thing}, because the run has not ended" for thing in before], [])
     assert cleaning.left == before
+
+
+@pytest.mark.parametrize(("state", "released"), [("stale", True), ("held", False), ("asked", False)])
+def test_a_lease_of_a_run_that_is_not_recorded_here_goes_if_nobody_renews_it(
+    cleaning: Cleaning, state: str, released: bool
+) -> None:
+    lease = new_lease("training-zzzz9999", "bob", "desk")
+    cleaning.leases = (Holder(lease, "2026-01-02T03:04:05Z", 200, state),)
+    assert whats(cleaning()) == (["its lease, which nobody renews"] if released else [], [], [])
+    assert cleaning.released == ([lease] if released else [])
 
 
 def test_what_is_in_no_bucket_stays_and_how_to_store_it_is_reported(cleaning: Cleaning) -> None:

@@ -17,8 +17,9 @@ no lock that a killed process could leave behind:
 - A volume is stale if it was not renewed within the grace time; a request, after 10 s. All ages are by the host's
   clock. The label on containers holds as long as they run: a run whose agent and learners are gone has released its
   host, whatever ended them.
-- Whoever took a lease leaves a guard process on the host, which removes the volume once it is no longer renewed: an
-  operator who is disconnected or killed leaves nothing behind, even if no one else launches there.
+- Whoever wants a lease starts a guard process on the host first, which removes the volumes once they are no longer
+  renewed: an operator who is disconnected or killed leaves nothing behind, even if no one else launches there. An
+  engine that is stopped is waited for for two minutes; after that, the next lease or `toolkit clean` removes them.
 
 What is not a record is skipped. Only volumes with these names are removed. `toolkit.leases.model` documents
 the fields of a record, the value of the label `toolkit.lease`.

@@ -149,11 +149,11 @@ $all
 END
 }
 
-guard() { # takes the volume away once no one renews it: its run then has containers here, or never will
+late() { [ "$(date +%s)" -ge "$until" ]; }
+
+guard() { # takes the volumes away once no one renews them: their run then has containers here, or never will
   trap '' HUP
-  remove "$token" "$token $asked"
-  sweep
-  misses=0
+  misses=0 until=$(( $(date +%s) + 60 ))
   while sleep 5; do
     if ! those=$(volumes); then # an engine that stays away, or is no more: who comes next takes the stale one away
       misses=$((misses + 1))
@@ -161,7 +161,9 @@ guard() { # takes the volume away once no one renews it: its run then has contai
     fi
     misses=0
     mine=$(of_token "$token" "$those" | tail -n 1)
-    [ -n "$mine" ] || return
+    if [ -z "$mine" ]; then # withdrawn; it may be announced again while the one that wants it ($$) is there
+      if kill -0 $$ 2>/dev/null && ! late; then continue; else return; fi
+    fi
     set -- $mine
     if stale "$2" "$3"; then remove "$token" "$(of_token "$token" "$those")"; return; fi
   done
@@ -173,13 +175,12 @@ alone() { # a second look, at what `step` has seen: the engine's list is made wh
   [ $verdict != held ]
 }
 
-late() { [ "$(date +%s)" -ge "$until" ]; }
-
 acquire() {
   since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   account=$(id -un 2>/dev/null | tr -c 'A-Za-z0-9._@\n-' _)
   [ -n "$account" ] || account=$(id -u)
   trap 'withdraw; exit 143' HUP INT TERM
+  (exec </dev/null >/dev/null 2>&1; guard) & # exec: dash would keep what is redirected for a while open
   shown=no until=$(( $(date +%s) + 45 ))
   while ! late; do
     if [ $shown = no ]; then make "$asked" || die "$said"; shown=yes; fi
@@ -190,7 +191,7 @@ acquire() {
       free)
         if step "$asked" 000001 && alone; then
           printf '%s\n' "held 0 $label toolkit-lease.$token.000001 volume"
-          (exec </dev/null >/dev/null 2>&1; guard) & # exec: dash would keep what is redirected for a while open
+          (exec </dev/null >/dev/null 2>&1; trap '' HUP; remove "$token" "$token $asked"; sweep) &
           exit 0
         fi
         withdraw; shown=no;;

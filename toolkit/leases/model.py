@@ -23,6 +23,7 @@ _LINE = re.compile(
     r"(?:toolkit-lease\.[0-9a-f.]+ volume|- container)"
 )
 _CONTAINER = "held"
+STALE = "stale"
 _NOBODY = "-"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
+from toolkit.leases.model import STALE
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.launch.allocator import Allocator, allocator_of
 from toolkit.run.launch.launcher_process import lives
@@ -89,12 +90,16 @@ class _Cleaning:
             self._clean_orphan(engine, run)
 
     def give_back_leases(self, engine: Engine, allocator: Allocator) -> None:
-        """Release the leases of runs that have ended and have no agent left."""
+        """Release the leases that nobody renews, and those of runs that have ended and have no agent left."""
         for holder in allocator.leases(engine):
             if holder.by_container:
                 continue  # it is released with the container
             run = run_of_label(holder.lease.run)
             record = self._known.get(run) if run else None
+            if holder.state == STALE:  # nobody renews it: the next launch there would take it away, whoever's it is
+                allocator.release(engine, holder.lease)
+                self.removed.append(Found(engine.host, holder.lease.run, "its lease, which nobody renews"))
+                continue
             if record is None or AgentClient(engine, record.training_id).presence() is not Presence.GONE:
                 continue
             if not lives(record.launcher) and refreshed(record, self._records).final:
