@@ -50,7 +50,7 @@ class Elsewhere:
 
     def collect(self, record: dict[str, Any], folder: Path) -> dict[str, Any]:
         """What is wrong with it, as the command says."""
-        done = self.bench.run("collect", "--json", record["training_id"], "--to", folder)
+        done = self.bench.run("collect", "--json", record["training_id"], "--to", folder, "--what", "all")
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 

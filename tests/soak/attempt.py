@@ -112,10 +112,9 @@ def follow_up(ground: Ground, outcome: Outcome, folder: Path) -> Outcome:
     """A COMPLETED run is collected, any other one resumed: the outcome, with what went wrong."""
     wrong = ""
     if outcome.state == "COMPLETED":
-        done = ground.bench.run("collect", outcome.run, "--to", folder, timeout=_END_SECONDS)
+        done = ground.bench.run("collect", outcome.run, "--to", folder, "--what", "all", timeout=_END_SECONDS)
         files = list((folder / outcome.run / "model").glob("part-*"))
-        # They are no model, hence status 5.
-        if (done.returncode, len(files)) != (5, outcome.shape.total):
+        if (done.returncode, len(files)) != (0, outcome.shape.total):
             wrong = f"collect: status {done.returncode}, {len(files)} files\n{done.stderr}"
     elif outcome.state in ("FAILED", "HALTED"):
         done = ground.bench.run("resume", outcome.run, "--json", timeout=_END_SECONDS)
