@@ -7,6 +7,7 @@ other than 0 fails the collection, and its last line may be a JSON object of met
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from toolkit.agent.checksums import SUMS, plain
 from toolkit.agent.metrics import Metric, read_metrics
 from toolkit.containers.engine import LOCAL
+from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.run.finish.digests import refuse_damaged, stored_digests
 from toolkit.run.finish.fetch import Fetch, Named, OnBytes, is_bulk
@@ -217,12 +219,17 @@ class Collection:
         return on_bytes
 
     def _compare_code(self, folder: Path, sums: Mapping[str, str]) -> None:
-        """Raise if the code is not what was submitted, before it runs; set the modes, which buckets do not keep."""
+        """Raise if the code is not what was submitted, before it runs: it is not kept. Set the modes, which buckets do
+        not keep."""
         listing = load_listing(self._home, self._record.training_id, self._record.code_digest)
         if not listing:
             return
         found = {name.removeprefix("code/"): sha for name, sha in sums.items() if name.startswith("code/")}
-        refuse_other_code(self._record.training_id, listing, found)
+        try:
+            refuse_other_code(self._record.training_id, listing, found)
+        except ToolkitError:
+            shutil.rmtree(folder / "code")
+            raise
         for file in listing:
             (folder / "code" / file.name).chmod(0o755 if file.executable else 0o644)
 
