@@ -26,7 +26,7 @@ _FOLDER = "written"
 _AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
 _LATER = f"less is uploaded while the program writes, because that is over sooner; {_AGAIN}"
 _MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
-_MOUNT = "files are uploaded while the program writes, sooner than by the peer; the time is not yet profiled."
+_MOUNT = "files are uploaded while the program writes, sooner than by the peer; docs/performance.md has the profile."
 
 
 @dataclass(frozen=True)
