@@ -32,7 +32,7 @@ NAMES = {
 }
 NOTHING = {
     *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "ADDRESS", "HOST:PORT/NAME"),
-    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT"),
+    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT", "X"),
 }
 """Names of arguments that no list and no path completes."""
 
@@ -45,7 +45,7 @@ def completed(words: Sequence[str]) -> Completion:
     ("words", "candidates", "paths"),
     [
         (["lau"], ["launch"], ""),
-        (["r"], ["runs", "retry", "resume", "report", "record", "rescue"], ""),
+        (["r"], ["runs", "retry", "resume", "reproduce", "report", "record", "rescue"], ""),
         (["images", "li"], ["list", "licences"], ""),
         (["images", "list", ""], ["--help", "--json"], ""),
         (["images", "show", ""], NAMES[IMAGES], ""),

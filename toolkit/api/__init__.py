@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolkit.api.models import collect
     from toolkit.api.records import find_run, list_runs
     from toolkit.api.reports import report, serve_report
+    from toolkit.api.reproductions import check_reproduction, compare_runs, reproduce
     from toolkit.api.run_records import export_record, read_record, record_schema, sign_record, verify_record
     from toolkit.api.runs import clean_hosts, follow, log_lines, rescue_run, stop_run
     from toolkit.api.scoring import score, serve
@@ -64,6 +65,7 @@ _MODULES = {
     "records": ("find_run", "list_runs"),
     "runs": ("clean_hosts", "follow", "log_lines", "rescue_run", "stop_run"),
     "reports": ("report", "serve_report"),
+    "reproductions": ("check_reproduction", "compare_runs", "reproduce"),
     "run_records": ("export_record", "read_record", "record_schema", "sign_record", "verify_record"),
     "scoring": ("score", "serve"),
     "transfer": ("load_images", "pull_image", "push_image", "save_as_sif", "save_images"),
@@ -77,9 +79,11 @@ __all__ = [
     "build_image",
     "check_manifest",
     "check_manifests",
+    "check_reproduction",
     "clean_hosts",
     "collect",
     "compare_images",
+    "compare_runs",
     "connect_hosts",
     "convert_manifest",
     "create_lab",
@@ -119,6 +123,7 @@ __all__ = [
     "remove_lab",
     "render_build",
     "report",
+    "reproduce",
     "rescue_run",
     "run_checkpoint",
     "save_as_sif",

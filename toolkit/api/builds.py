@@ -56,7 +56,7 @@ def build(manifest: str | Path, *, flavour: str = CPU, builder: str = "classic",
         >>> api.build("examples/mnist/manifest.yml").image.image_id
     """
     recipe, row = _recipe_for(Path(manifest), flavour, report)
-    return _build_both(recipe, row, builder, report)
+    return build_both(recipe, row, builder, report)
 
 
 def build_image(name: str, *, builder: str = "classic", report: Report = silent) -> Built:
@@ -69,7 +69,7 @@ def build_image(name: str, *, builder: str = "classic", report: Report = silent)
         >>> api.build_image("tensorflow-ddl-2.19-py3.11-cpu").image.reference
     """
     row = named_row(name)
-    return _build_both(row.recipe, row, builder, report)
+    return build_both(row.recipe, row, builder, report)
 
 
 def build_all(
@@ -153,7 +153,8 @@ def _recipe_for(file: Path, flavour: str, report: Report) -> tuple[Recipe, Frame
     return recipe_of(manifest, file, flavour=flavour, report=report), row_of(manifest, file, flavour)
 
 
-def _build_both(recipe: Recipe, row: FrameworkRow, builder: str, report: Report) -> Built:
+def build_both(recipe: Recipe, row: FrameworkRow, builder: str, report: Report) -> Built:
+    """Build the recipe's image and the buckets image, as `build` does; `row` is the recipe's."""
     side = build_recipe(buckets_recipe(), TOOL_IMAGE, builder, report)
     image = build_recipe(recipe, expectation(row), builder, report)
     return Built(image, side, row, why_cpu_alone(row, catalogue()))

@@ -87,7 +87,14 @@ def run_checkpoint(
     training_id = new_training_id()
     with submitted_code(record, own.code_digest) as code:
         _add(code, record, chosen, found, report)
-        order = read_order(record.manifest_file, cluster or record.cluster_file, code, report, submitted=True)
+        order = read_order(
+            record.manifest_file,
+            cluster or record.cluster_file,
+            code,
+            report,
+            submitted=True,
+            deterministic=record.deterministic,
+        )
         images = same_images(order, record)
         manifest = manifest_on(order.manifest, record, chosen, training_id)
         report(Progress("launch", note=f"running the later commands of {record.training_id} on {chosen.path}"))

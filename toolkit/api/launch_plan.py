@@ -34,6 +34,7 @@ def plan_launch(
     *,
     cluster: str | Path | None = None,
     code: str | Path | None = None,
+    deterministic: bool = False,
     report: Report = silent,
 ) -> PlannedLaunch:
     """Plan a launch from the same files. Nothing is started or connected to; the image need not be built.
@@ -44,7 +45,7 @@ def plan_launch(
     Example:
         >>> [one.ranks for one in api.plan_launch("manifest.yml", cluster="cluster.yml").plan.learners]
     """
-    order = read_order(manifest, cluster, code, report)
+    order = read_order(manifest, cluster, code, report, deterministic=deterministic)
     image, note = _image(order)
     side_image = buckets_reference()
     placements = allocator_of(order.cluster).plan(order.manifest.compute)

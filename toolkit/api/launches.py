@@ -38,6 +38,7 @@ def launch(
     *,
     cluster: str | Path | None = None,
     code: str | Path | None = None,
+    deterministic: bool = False,
     wait: bool = False,
     follow: bool = True,
     id_file: str | Path | None = None,
@@ -49,6 +50,7 @@ def launch(
     Args:
         cluster: the cluster file (default: this machine).
         code: the folder of the code to submit (default: the manifest's).
+        deterministic: set the variables that make the framework's operations deterministic, unless the manifest does.
         wait: wait until hosts of the cluster are free.
         follow: return when the run has ended; else as soon as it has been submitted.
         id_file: gets the training ID before anything starts.
@@ -65,7 +67,7 @@ def launch(
     Example:
         >>> api.launch("manifest.yml", cluster="cluster.yml", wait=True).state
     """
-    order = read_order(manifest, cluster, code, report)
+    order = read_order(manifest, cluster, code, report, deterministic=deterministic)
     return start(order, built_images(order), wait=wait, follow=follow, id_file=id_file, report=report, view=view)
 
 
@@ -104,7 +106,8 @@ def launch_again(
             Code.MANIFEST, f"{record.training_id} is still running", hint=f"toolkit stop {record.training_id}"
         )
     with submitted_code(record, own.code_digest) as code:
-        order = read_order(record.manifest_file, cluster or record.cluster_file, code, report, submitted=True)
+        where, again = cluster or record.cluster_file, record.deterministic
+        order = read_order(record.manifest_file, where, code, report, submitted=True, deterministic=again)
         images = same_images(order, record)
         report(Progress("launch", note=f"repeating {record.training_id} with its submitted code"))
         source = record.training_id if resume else record.resumed_from
@@ -168,9 +171,10 @@ def _ready(
         for note in allocation.notes:
             report(Progress("hosts", note=note))
         where = (allocation.placements, allocation.ssh_port, allocation.master_port)
+        plan = make_plan(manifest, cluster, image, side_image, training_id, *where)
         yield Request(
             manifest,
-            make_plan(manifest, cluster, image, side_image, training_id, *where),
+            replace(plan, reproduces=order.reproduces, deterministic=order.deterministic),
             order.files.manifest,
             order.code,
             home(),

@@ -16,6 +16,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_reference
 from toolkit.image.version import Inputs, read_inputs
+from toolkit.manifest.deterministic import deterministic as made_deterministic
 from toolkit.manifest.model import Manifest
 from toolkit.paths import assets, home
 from toolkit.progress import Report
@@ -44,6 +45,7 @@ class Order:
     """A launch's manifest, cluster and code, and its image: the recipe, and its inputs, which give name and version.
 
     `checkpoint` is that of an earlier run, by its path in the bucket; empty if the launch trains.
+    `reproduces` is the run that it reproduces; `deterministic`: its manifest has variables that its file does not set.
     """
 
     files: Files
@@ -54,6 +56,8 @@ class Order:
     inputs: Inputs
     flavour: str
     checkpoint: str = ""
+    reproduces: str = ""
+    deterministic: bool = False
 
     @property
     def reference(self) -> str:
@@ -68,13 +72,16 @@ def read_order(
     report: Report,
     *,
     submitted: bool = False,
+    deterministic: bool = False,
 ) -> Order:
     """Read every file that a launch names; raises `ToolkitError` if one is invalid.
 
-    `submitted`: the code is a run's own, fetched and verified, and is taken as it is.
+    `submitted`: the code is a run's own, fetched and verified, and is taken as it is. `deterministic`: with the
+    framework's variables for that.
     """
     files = Files(Path(file), Path(cluster_file) if cluster_file else None, Path(code_folder) if code_folder else None)
     manifest = read_and_report(files.manifest, report)
+    manifest = made_deterministic(manifest) if deterministic else manifest
     cluster = read_cluster(files.cluster or assets() / "clusters" / "local.yml")
     if is_store_out_of_reach(manifest, cluster):
         what = f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address"
@@ -83,7 +90,8 @@ def read_order(
     flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
-    return Order(files, manifest, cluster, code, recipe, read_inputs(recipe), flavour)
+    inputs = read_inputs(recipe)
+    return Order(files, manifest, cluster, code, recipe, inputs, flavour, deterministic=deterministic)
 
 
 def refuse_local_writes_on_hosts(manifest: Manifest, cluster: Cluster) -> None:

@@ -42,7 +42,8 @@ def _start(arguments: argparse.Namespace, bar: ProgressBar) -> Record:
     from toolkit.cli.run_output import Screen
 
     if arguments.verb == "launch":
-        start = partial(launch, arguments.manifest, code=arguments.code)
+        words = {"code": arguments.code, "deterministic": arguments.deterministic}
+        start = partial(launch, arguments.manifest, **words)
     else:
         start = partial(launch_again, arguments.training_id, resume=arguments.verb == "resume")
     return start(

@@ -15,7 +15,8 @@ from toolkit.run.plan.source_files import SubmittedCode
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the plan of a launch, and print it."""
-    planned = plan_launch(arguments.manifest, cluster=arguments.cluster, code=arguments.code, report=show_note)
+    words = {"cluster": arguments.cluster, "code": arguments.code, "deterministic": arguments.deterministic}
+    planned = plan_launch(arguments.manifest, **words, report=show_note)
     note = f"  ({planned.image_note})" if planned.image_note else ""
     facts = [("image", f"{planned.image}{note}"), *planned.code.lines()]
     if arguments.json:

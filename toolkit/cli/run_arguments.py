@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import math
+from contextlib import suppress
+
 from toolkit.cli.command_parser import Commands, Parser, folder_name
 
 _RAW = "keep colours in the output (default: show escape sequences as \\x1b)"
@@ -24,6 +28,7 @@ def add_run_verbs(commands: Commands) -> None:
     launch.add_argument(
         "--dry-run", action="store_true", help="print the plan (hosts, ranks, mounts, command lines) and exit"
     )
+    _deterministic(launch)
     _where(launch, "clusters/local.yml, this machine")
 
     runs = commands.add("runs", "list the runs launched from this machine", "", "--active")
@@ -60,6 +65,7 @@ def add_run_verbs(commands: Commands) -> None:
     for again in (retry, resume):
         _run(again)
         _where(again, "the run's own")
+    _reproduce(commands)
     _add_results_verbs(commands)
 
 
@@ -136,6 +142,60 @@ def _add_results_verbs(commands: Commands) -> None:
     clean.add_argument("--cluster", metavar="FILE", help="cluster to clean (default: clusters/local.yml, this machine)")
     clean.add_argument(
         "--orphans", action="store_true", help="also remove leftovers of runs that are not recorded here"
+    )
+
+
+def _reproduce(commands: Commands) -> None:
+    """Running again from a record, and comparing."""
+    what = "training ID, or a record's file"
+    reproduce = commands.add(
+        "reproduce",
+        "run a recorded run again, and compare what both left",
+        _ID,
+        "crate/record.json --dry-run",
+        "record.json --code FOLDER --cluster clusters/lab-p100.yml --tolerance 0.01",
+    )
+    reproduce.add_argument("run", metavar="TRAINING_ID|FILE", help=what)
+    reproduce.add_argument(
+        "--dry-run", action="store_true", help="compare what is here with what was recorded, and exit"
+    )
+    reproduce.add_argument(
+        "--accept-differences", action="store_true", help="launch although something here is not as recorded"
+    )
+    reproduce.add_argument("--manifest", metavar="FILE", help="manifest to use (default: the recorded one)")
+    reproduce.add_argument(
+        "--code",
+        metavar="FOLDER",
+        type=folder_name,
+        help="the recorded code (default: beside the record's file, or in the bucket)",
+    )
+    _deterministic(reproduce)
+    _where(reproduce, "the run's own, or this machine")
+    compare = commands.add("compare", "compare two runs: what they ran with, and what they left", f"{_ID} record.json")
+    compare.add_argument("run", metavar="TRAINING_ID|FILE", help=what)
+    compare.add_argument("other", metavar="TRAINING_ID|FILE", help=what)
+    for one in (reproduce, compare):
+        one.add_argument(
+            "--tolerance",
+            metavar="X",
+            type=_tolerance,
+            default=0.0,
+            help="accepted difference of a metric, relative to the larger value (default: 0)",
+        )
+
+
+def _tolerance(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a number of at least 0, such as 0.01, found `{text}`")
+
+
+def _deterministic(verb: Parser) -> None:
+    verb.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="set the variables that make the framework's operations deterministic",
     )
 
 

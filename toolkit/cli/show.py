@@ -51,6 +51,8 @@ def lines(record: Record) -> Iterator[tuple[str, str]]:
         yield "evidence", line
     if record.resumed_from:
         yield "resumed", f"from {record.checkpoint or record.resumed_from}"
+    if record.reproduces:
+        yield "reproduces", record.reproduces
     if record.hint:
         yield "next", record.hint
     if not record.final:

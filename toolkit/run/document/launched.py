@@ -56,6 +56,7 @@ def launched_part(
             "ranks": plan.ranks,
             "on_cpu": plan.in_place_of_gpus or not plan.gpus_per_node,
             "resumed_from": plan.resume,
+            "reproduces": plan.reproduces,
         },
         "manifest": canonical_data(manifest),
         "code": {

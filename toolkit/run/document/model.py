@@ -37,7 +37,7 @@ class Tool(_Part):
 
 class Run(_Part):
     """What was asked. `compute` is the manifest's, such as `p100x2`; `on_cpu`: its ranks ran on the CPU;
-    `resumed_from` is the run or folder that it continues."""
+    `resumed_from` is the run or folder that it continues; `reproduces` the run that it was to reproduce."""
 
     id: CheckedId
     name: Text
@@ -46,6 +46,7 @@ class Run(_Part):
     ranks: Count
     on_cpu: bool
     resumed_from: Text = ""
+    reproduces: CheckedId | Literal[""] = ""
 
 
 class CodeFile(_Part):

@@ -234,4 +234,6 @@ def first_record(request: Request) -> Record:
         launcher=this_process(),
         resumed_from=plan.resume,
         checkpoint=request.checkpoint,
+        reproduces=plan.reproduces,
+        deterministic=plan.deterministic,
     ).at(State.QUEUED, time.time())

@@ -153,6 +153,7 @@ class RunPlan:
     programs see it. `environment` is the manifest's, for every command; `limits` apply to each learner; `time_limit` is
     in seconds (0: none); `retries` is how often a command that failed is run again; `resume` a folder of the results.
     `write_local`: programs write results to the host's disk, and not through a mount.
+    `reproduces` is the run that it reproduces; `deterministic`: with variables that the manifest's file does not set.
     """
 
     training_id: TrainingId
@@ -177,6 +178,8 @@ class RunPlan:
     retries: int = 0
     resume: str = ""
     write_local: bool = False
+    reproduces: str = ""
+    deterministic: bool = False
 
     @property
     def gpu_kind(self) -> str:

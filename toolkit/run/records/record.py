@@ -85,6 +85,8 @@ class Record:
         resumed_from: the run that it continues, or repeats.
         checkpoint: the one of `resumed_from` that only the later commands ran on, by its path in the bucket; empty for
             a run that trains.
+        reproduces: the run that it reproduces.
+        deterministic: whether it was launched with the framework's variables for that.
         placement: for each learner its number, its host (empty: this machine) and its ranks; empty in records of
             earlier versions.
         compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
@@ -131,6 +133,8 @@ class Record:
     compute: str = ""
     checkpoint: str = ""
     write_local: bool = False
+    reproduces: str = ""
+    deterministic: bool = False
 
     @property
     def ran_on(self) -> str:

@@ -59,41 +59,8 @@ class StoredRun:
         return replace(ended, hint=hint_of(ended))
 
     def fetch_code(self, folder: Path, listing: Sequence[Listed] = ()) -> int:
-        """Fetch the submitted code into `folder`, which is empty or does not exist; returns the number of files, 0 if
-        the bucket has none.
-
-        `listing` is the operator's own: differences in the bucket are named, and none of it is used. Without one, for a
-        run that an earlier version launched, the bucket is trusted. Raises `ToolkitError`, also if an object could not
-        be a file below the folder, or if there is more than code can be.
-        """
-        prefix = f"{self._record.training_id}/_submitted_code/"
-        there = [(item.key.removeprefix(prefix), item) for item in self._bounded(prefix)]
-        listed, found = {file.name: file for file in listing}, dict[str, str]()
-        if not there:
-            return 0
-        if listing:  # what was never submitted is refused below, and not fetched
-            found = {name: "" for name, _ in there if name not in listed}
-            there = [(name, item) for name, item in there if name in listed]
-        for name, item in file_names(there):
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            found[name] = self._store.get(self._bucket, item, file, lambda _: None)
-            if listing:
-                file.chmod(0o755 if listed[name].executable else 0o644)
-        if listing:
-            refuse_other_code(self._record.training_id, listing, found)
-        return len(found)
-
-    def _bounded(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects of the code; raises `ToolkitError` (C102) if they exceed any submitted code."""
-        total = 0
-        for count, item in enumerate(self._store.objects(self._bucket, prefix), 1):
-            total += item.size
-            if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
-                raise ToolkitError(
-                    Code.CODE, f"there is more in the bucket under {prefix} than any submitted code has; not fetched"
-                )
-            yield item
+        """Fetch the submitted code into `folder`, as `fetch_code` does."""
+        return fetch_code(self._store, self._bucket, self._record.training_id, folder, listing)
 
     def samples(self) -> Iterator[str]:
         """The lines of the samples of all hosts, one host after the other; empty if none are stored."""
@@ -129,6 +96,45 @@ class StoredRun:
         except ToolkitError as error:
             if error.context.get("reason") not in ("absent", "NoSuchKey", "404", "InvalidRange", "416"):
                 raise
+
+
+def fetch_code(store: Store, bucket: str, run: str, folder: Path, listing: Sequence[Listed] = ()) -> int:
+    """Fetch a run's submitted code into `folder`, which is empty or does not exist; returns the number of files, 0 if
+    the bucket has none.
+
+    `listing` is the operator's own, or the record's: differences in the bucket are named, and none of it is used.
+    Without one, for a run that an earlier version launched, the bucket is trusted. Raises `ToolkitError`, also if an
+    object could not be a file below the folder, or if there is more than code can be.
+    """
+    prefix = f"{run}/_submitted_code/"
+    there = [(item.key.removeprefix(prefix), item) for item in _bounded(store, bucket, prefix)]
+    listed, found = {file.name: file for file in listing}, dict[str, str]()
+    if not there:
+        return 0
+    if listing:  # what was never submitted is refused below, and not fetched
+        found = {name: "" for name, _ in there if name not in listed}
+        there = [(name, item) for name, item in there if name in listed]
+    for name, item in file_names(there):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        found[name] = store.get(bucket, item, file, lambda _: None)
+        if listing:
+            file.chmod(0o755 if listed[name].executable else 0o644)
+    if listing:
+        refuse_other_code(run, listing, found)
+    return len(found)
+
+
+def _bounded(store: Store, bucket: str, prefix: str) -> Iterator[StoredObject]:
+    """The objects of the code; raises `ToolkitError` (C102) if they exceed any submitted code."""
+    total = 0
+    for count, item in enumerate(store.objects(bucket, prefix), 1):
+        total += item.size
+        if count > MAX_CODE_FILES or total > MAX_CODE_BYTES:
+            raise ToolkitError(
+                Code.CODE, f"there is more in the bucket under {prefix} than any submitted code has; not fetched"
+            )
+        yield item
 
 
 def _line(text: bytes, following: int) -> Line:

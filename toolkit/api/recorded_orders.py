@@ -1,0 +1,214 @@
+"""A recorded run as the inputs of a launch: its manifest and code, read and compared with the record."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.api.orders import Order, read_order
+from toolkit.api.records import find_run
+from toolkit.api.run_records import differing, read_record
+from toolkit.cluster.model import NO_GPU
+from toolkit.cluster.reader import read_cluster
+from toolkit.containers.engine import LOCAL
+from toolkit.errors import Code, ToolkitError
+from toolkit.image.store import ImageStore
+from toolkit.image.tool_images import buckets_reference
+from toolkit.manifest.deterministic import deterministic
+from toolkit.manifest.model import Manifest
+from toolkit.manifest.reader import read_manifest
+from toolkit.manifest.results import bucket_name
+from toolkit.manifest.write import canonical_data
+from toolkit.paths import assets, home
+from toolkit.progress import Progress, Report
+from toolkit.run.comparison.conditions import (
+    Conditions,
+    Difference,
+    ImageFacts,
+    code_differences,
+    code_entry,
+    condition_differences,
+    conditions_of,
+)
+from toolkit.run.comparison.here import code_beside, copy_code, data_now, manifest_file
+from toolkit.run.document.compare import code_differences as wrong_digest
+from toolkit.run.document.compare import own_differences
+from toolkit.run.document.find import FoundRecord, names_a_file
+from toolkit.run.document.model import Data
+from toolkit.run.plan.code_listing import Listed
+from toolkit.run.plan.source_files import read_submitted
+from toolkit.run.plan.training_id import TrainingId, new_label
+from toolkit.run.records.record import Record
+from toolkit.run.records.stored_run import fetch_code
+from toolkit.storage.examine import located
+from toolkit.storage.open_storage import Opened, open_access
+from toolkit.storage.s3 import Store
+from toolkit.urls import redact_urls
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reproduction names: the run (ID or record's file), and what is used instead of what was recorded."""
+
+    run: str
+    manifest: Path | None = None
+    cluster: Path | None = None
+    code: Path | None = None
+    deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run's record, this machine's own record of the run if it has one, and the files to launch it again with."""
+
+    found: FoundRecord
+    own: Record | None
+    manifest: Path
+    cluster: Path | None
+    deterministic: bool
+
+    @property
+    def listing(self) -> list[Listed]:
+        """The recorded code."""
+        return [Listed(one.path, one.sha256, one.executable) for one in self.found.document.code.files]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The launch that reproduces a run; `differences` are from what was recorded. `order` is None if there can be none
+    because of them, for the reason `refused`."""
+
+    recorded: Recorded
+    differences: tuple[Difference, ...]
+    order: Order | None
+    refused: ToolkitError | None = None
+
+
+def recorded(asked: Asked) -> Recorded:
+    """The record of a run, and the files to launch it again with.
+
+    Raises `ToolkitError`: as `read_record`; C202 if it is not what this machine recorded, or its own list of code is
+    not the one that it names.
+    """
+    found = read_record(asked.run)
+    own = _own(found.document.run.id)
+    wrong = wrong_digest(found.document)
+    wrong += own_differences(found.values, {}, own) if own else []
+    if wrong:
+        raise differing(f"{found.source} is not what {found.document.run.id} left; it was not used", wrong)
+    again = asked.deterministic or bool(own and own.deterministic)
+    own_manifest = _unchanged(own, found) if own else None
+    manifest = asked.manifest or own_manifest or manifest_file(found.document, home())
+    own_cluster = Path(own.cluster_file) if own and own.cluster_file else None
+    return Recorded(found, own, manifest, asked.cluster or own_cluster, again)
+
+
+@contextmanager
+def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
+    """The launch that reproduces a run, with its code in a temporary folder while the context lasts.
+
+    Raises `ToolkitError`: as `recorded`; C102 if the code in the bucket is not the recorded one; C103 for keys.
+    """
+    run = recorded(asked)
+    manifest = read_manifest(run.manifest)
+    cluster = read_cluster(run.cluster or assets() / "clusters" / "local.yml")
+    with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder:
+        code = Path(folder)
+        given = asked.code or (code_beside(Path(asked.run)) if names_a_file(asked.run) else None)
+        if given:
+            copy_code(given, run.listing, code)
+        for line in [] if run.own or asked.manifest else _stores(manifest):
+            report(Progress("reproduce", note=line))
+        report(Progress("reproduce", "listing the data, fetching the code"))
+        with _opened(manifest, run.found.document.run.id, on_hosts=cluster.remote) as opened:
+            data = data_now(manifest, opened.remotes.get("data"), on_hosts=cluster.remote)
+            if not given:
+                _fetch(run, manifest, opened, code)
+        found = {one.name: code_entry(one.sha256, one.executable) for one in read_submitted(code).files}
+        yield _compared(run, found, data, code, report)
+
+
+def _compared(run: Recorded, code: Mapping[str, str], data: Data, folder: Path, report: Report) -> Prepared:
+    before = conditions_of(run.found.document)
+    changed = tuple(code_differences(before.code, code))
+    try:
+        order = read_order(
+            run.manifest,
+            run.cluster,
+            folder,
+            report,
+            submitted=not changed,  # else it is read as new code is: it may hold keys
+            deterministic=run.deterministic,
+        )
+    except ToolkitError as error:
+        if not changed:
+            raise
+        unmade = Difference("image", "cannot be made", before.image.reference, error.what)
+        return Prepared(run, (*changed, unmade), None, error)
+    differences = condition_differences(before, _conditions(order, code, data))
+    return Prepared(run, differences, replace(order, reproduces=run.found.document.run.id))
+
+
+def _conditions(order: Order, code: Mapping[str, str], data: Data) -> Conditions:
+    """The conditions here; hosts are not known before they are allocated."""
+    compute = order.manifest.compute
+    there = ImageStore().find(order.reference)
+    image = ImageFacts(order.reference, there.image_id if there else "", dict(order.inputs.digests))
+    on_cpu = compute.on_cpu or order.cluster.gpu == NO_GPU
+    return Conditions(_canonical(order.manifest), compute.ranks, on_cpu, code, image, data)
+
+
+def _canonical(manifest: Manifest) -> dict[str, Any]:
+    """The canonical form as a record has it."""
+    found: dict[str, Any] = json.loads(redact_urls(json.dumps(canonical_data(manifest))))
+    return found
+
+
+def _stores(manifest: Manifest) -> Iterator[str]:
+    """The stores that someone else's record names, and the keys with which they are asked."""
+    for purpose, reference in manifest.buckets.items():
+        if not reference.connection.is_embedded:
+            keys = ", ".join(dict.fromkeys(map(str, reference.connection.secrets.values())))
+            yield f"{purpose}: bucket {reference.place} at {reference.connection.endpoint_url}, with your {keys}"
+
+
+def _own(run: str) -> Record | None:
+    """This machine's own record of a run."""
+    with suppress(ToolkitError):
+        return find_run(run)
+    return None
+
+
+def _unchanged(own: Record, found: FoundRecord) -> Path | None:
+    """The manifest that was launched from here, if it still says what was recorded: it may hold keys, the record does
+    not."""
+    file = Path(own.manifest_file)
+    with suppress(ToolkitError):
+        manifest = read_manifest(file)
+        manifest = deterministic(manifest) if own.deterministic else manifest
+        return file if _canonical(manifest) == found.document.manifest else None
+    return None
+
+
+@contextmanager
+def _opened(manifest: Manifest, run: TrainingId, *, on_hosts: bool) -> Iterator[Opened]:
+    """The stores of a manifest; without its results if they are a folder on other hosts."""
+    host = None if on_hosts else LOCAL
+    with open_access(manifest, home(), buckets_reference(), new_label(run), host=host) as opened:
+        yield opened
+
+
+def _fetch(run: Recorded, manifest: Manifest, opened: Opened, folder: Path) -> None:
+    """Fetch the recorded code from the results. Raises `ToolkitError` (C102) if it is not there, or not as recorded."""
+    bucket, training_id = bucket_name(manifest.training_results), run.found.document.run.id
+    hint = "name a folder with it: --code FOLDER"
+    if "results" not in opened.remotes:
+        raise ToolkitError(Code.CODE, f"the code of {training_id} is in a folder of other hosts", hint=hint)
+    store = Store(located(opened["results"], bucket))
+    if not fetch_code(store, bucket, training_id, folder, run.listing):
+        raise ToolkitError(Code.CODE, f"{bucket} has no submitted code of {training_id}", hint=hint)
