@@ -39,6 +39,7 @@ from toolkit.run.comparison.here import code_beside, copy_code, data_now, manife
 from toolkit.run.document.compare import code_differences as wrong_digest
 from toolkit.run.document.compare import own_differences
 from toolkit.run.document.find import FoundRecord, names_a_file
+from toolkit.run.document.launched import load_launched
 from toolkit.run.document.model import Data
 from toolkit.run.plan.code_listing import Listed
 from toolkit.run.plan.source_files import read_submitted
@@ -98,11 +99,16 @@ def recorded(asked: Asked) -> Recorded:
     found = read_record(asked.run)
     own = _own(found.document.run.id)
     wrong = wrong_digest(found.document)
-    wrong += own_differences(found.values, {}, own) if own else []
+    launched = load_launched(home(), own.training_id) if own else {}
+    wrong += own_differences(found.values, launched, own) if own else []
     if wrong:
         raise differing(f"{found.source} is not what {found.document.run.id} left; it was not used", wrong)
     again = asked.deterministic or bool(own and own.deterministic)
     own_manifest = _unchanged(own, found) if own else None
+    if own and not (asked.manifest or own_manifest or launched):
+        # Whoever can write to the bucket could choose what is run here.
+        what = f"what was launched as {own.training_id} is no longer kept here, so the record's manifest was not used"
+        raise ToolkitError(Code.MANIFEST, what, hint="name the manifest: --manifest FILE")
     manifest = asked.manifest or own_manifest or manifest_file(found.document, home())
     own_cluster = Path(own.cluster_file) if own and own.cluster_file else None
     return Recorded(found, own, manifest, asked.cluster or own_cluster, again)

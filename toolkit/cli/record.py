@@ -89,6 +89,7 @@ def lines_of(document: RunDocument) -> Iterator[tuple[str, str]]:
     run, image, code, end, results = document.run, document.image, document.code, document.end, document.results
     yield "run", f"{run.id}  {run.name}"
     yield "state", f"{end.state.value}  {end.error_code} {end.what}".replace("   ", "  ")
+    yield "reproduces", run.reproduces
     yield "image", f"{image.reference}  {image.id}"
     yield "lock", image.lock_sha256 and f"sha256 {image.lock_sha256}"
     yield "code", f"{counted(len(code.files), 'file')}  sha256 {code.sha256}"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.run.document.sample import CODE_FILES, FILES, RUN, document
 from toolkit.agent.checksums import sha256_of, write_list
+from toolkit.errors import Code, ToolkitError
 from toolkit.run.comparison.outcome import Comparison, Left, MetricDifference, Verdict, compared
 from toolkit.run.comparison.stored import StoredResults, compare_stored
 from toolkit.run.comparison.weights import Followed, Parting
@@ -90,6 +91,11 @@ def test_metrics_decide_with_and_without_a_tolerance(
     assert verdict(left(metrics=metrics), tolerance).verdict is expected
 
 
+def test_digests_of_weights_are_no_file_that_differs() -> None:
+    found = verdict(left({**left().files, "_run/weights.1.jsonl": "f" * 64}))
+    assert (found.verdict, found.apart, found.files) == (Verdict.IDENTICAL, (), ())
+
+
 def test_weights_that_part_and_another_end_are_different() -> None:
     assert verdict(left(), weights=PARTED).verdict is Verdict.DIFFERENT
     assert verdict(left(), weights={1: Followed(200)}).verdict is Verdict.IDENTICAL
@@ -148,6 +154,22 @@ def test_a_keras_archive_is_compared_by_its_weights(tmp_path: Path) -> None:
     for one in (other, broken):
         found = compare_stored(first, one, 0)
         assert (found.verdict, [each.path for each in found.files]) == (Verdict.DIFFERENT, ["a.keras"])
+
+
+class Unreachable(InFolder):
+    """Results in a bucket that does not answer."""
+
+    def read(self, path: str, most: int) -> bytes | None:
+        raise ToolkitError(Code.LOADING_DATA, f"{path}, {most}: no answer")
+
+
+def test_a_record_whose_results_cannot_be_reached_is_compared_by_what_it_says(tmp_path: Path) -> None:
+    history = b'{"kind": "format", "format": 1, "program": "ddl"}\n'
+    here = stored(tmp_path, {**FILES, "_run/weights.1.jsonl": history})
+    gone = StoredResults(here.found, Unreachable(tmp_path))
+    found = compare_stored(gone, here, 0)
+    assert (found.verdict, found.same_files, found.weights) == (Verdict.IDENTICAL, 3, {})
+    assert "weights were not compared" in found.notes[0]
 
 
 def test_weights_that_were_changed_after_a_run_are_not_compared(tmp_path: Path) -> None:

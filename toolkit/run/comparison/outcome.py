@@ -12,6 +12,8 @@ from toolkit.run.comparison.weights import Followed
 from toolkit.run.document.model import RunDocument
 
 Metric = int | float | str
+_WEIGHTS = "_run/weights.*.jsonl"
+"""Compared step by step instead."""
 _LOGS = ("learner-*/training-log.txt", "_run/*")
 _TIMED = ("*events.out.tfevents.*", "fingerprint.pb", "*/fingerprint.pb")
 """TensorBoard's events have times, and their names too; a SavedModel's fingerprint has a random ID."""
@@ -140,11 +142,11 @@ def compared(
 
 
 def differing_files(first: Left, second: Left) -> Iterator[FileDifference]:
-    """Results that are not the same, except those without a checksum."""
+    """Results that are not the same, except those without a checksum, and digests of weights."""
     without = {*first.disputed, *second.disputed}
     for path in sorted((first.files.keys() | second.files.keys()) - without):
         one, other = first.files.get(path, ""), second.files.get(path, "")
-        if one != other:
+        if one != other and not fnmatch.fnmatchcase(path, _WEIGHTS):
             yield FileDifference(path, one, other)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.agent.checksums import sha256_of
@@ -34,9 +35,12 @@ class StoredResults:
 
     def left(self) -> Left:
         """What it left, by the list of checksums if that is there, else as far as the record names it."""
-        sums, wrong = listed_sums(self.place, self.found)
         document = self.found.document
-        return Left(document, sums if sums and not wrong else {one.path: one.sha256 for one in document.results.files})
+        with suppress(ToolkitError):  # its bucket is not ours, or is gone: then the record itself says what it can
+            sums, wrong = listed_sums(self.place, self.found)
+            if sums and not wrong:
+                return Left(document, sums)
+        return Left(document, {one.path: one.sha256 for one in document.results.files})
 
     def read(self, path: str, sha256: str, most: int) -> bytes | None:
         """A result that is as it was recorded; None if it is not there, too large, or was changed since."""

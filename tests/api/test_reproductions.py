@@ -1,0 +1,154 @@
+"""What a record may decide: for a run of this machine only what was launched; what is not as recorded is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.run.document.sample import CODE_FILES, RUN, document, manifest
+from tests.run.document.stored import StoredRun, on_this_machine
+from tests.storage.stand_in_s3 import StandInS3, standing_in
+from toolkit.agent.run_document import document_bytes
+from toolkit.api import recorded_orders
+from toolkit.api.recorded_orders import Asked, recorded
+from toolkit.api.reproductions import check_reproduction, reproduce
+from toolkit.errors import ToolkitError
+from toolkit.image.store import ImageStore
+from toolkit.manifest.write import canonical_text
+from toolkit.progress import Progress
+from toolkit.run.plan.code_listing import Listed, code_digest
+from toolkit.storage.open_storage import Opened
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandInS3]:
+    with standing_in() as server:
+        yield server
+
+
+@pytest.fixture
+def run(server: StandInS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredRun:
+    """The sample, known here."""
+    return on_this_machine(server, tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The sample's crate on a machine that has nothing else; its record."""
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr(ImageStore, "find", lambda *_: None)
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Opened]:
+        yield Opened({})
+
+    monkeypatch.setattr(recorded_orders, "_opened", opened)
+    for name, data in CODE_FILES.items():
+        file = tmp_path / "crate" / "code" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        file.chmod(0o755 if name.endswith(".sh") else 0o644)
+    return written(tmp_path / "crate" / "record.json", document())
+
+
+def written(file: Path, values: dict) -> Path:
+    file.write_bytes(document_bytes(values))
+    return file
+
+
+def test_a_run_of_this_machine_is_launched_again_with_what_was_launched(run: StoredRun) -> None:
+    found = recorded(Asked(RUN))
+    assert found.manifest.parent == run.home / "manifests"
+    assert found.own and found.own.training_id == RUN
+
+
+def test_whoever_can_write_to_the_bucket_does_not_choose_what_runs_here(run: StoredRun) -> None:
+    values = json.loads(run.data("record.json"))
+    values["manifest"]["model_definition"]["execution"]["steps"][0]["command"] = "python steal.py"
+    run.put("record.json", document_bytes(values))
+    with pytest.raises(ToolkitError, match="manifest: not what this machine launched"):
+        recorded(Asked(RUN))
+    (run.home / "runs" / f"{RUN}.launched").unlink()
+    with pytest.raises(ToolkitError, match="the record's manifest was not used") as refused:
+        recorded(Asked(RUN))
+    assert "--manifest" in refused.value.hint
+    assert not (run.home / "manifests").exists()
+
+
+def test_the_manifest_that_was_launched_is_used_while_it_says_the_same(
+    run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.yml"
+    file.write_text(canonical_text(manifest()))
+    records = run.home / "runs" / f"{RUN}.json"
+    records.write_text(records.read_text().replace('"/m.yml"', json.dumps(str(file))))
+    assert recorded(Asked(RUN)).manifest == file
+    file.write_text(file.read_text().replace("nodes: 2", "nodes: 3"))
+    assert recorded(Asked(RUN)).manifest.parent == run.home / "manifests"
+
+
+def test_code_that_is_not_the_recorded_list_is_refused(elsewhere: Path) -> None:
+    values = document()
+    values["code"]["files"][0]["sha256"] = "0" * 64
+    written(elsewhere, values)
+    with pytest.raises(ToolkitError, match="it was not used"):
+        check_reproduction(elsewhere)
+
+
+def test_elsewhere_each_file_of_code_and_what_the_image_is_made_of_are_compared(elsewhere: Path) -> None:
+    def code() -> list[tuple[str, str]]:
+        found = check_reproduction(elsewhere).differences
+        return [(one.name, one.second) for one in found if one.part == "code"]
+
+    assert code() == []
+    (elsewhere.parent / "code" / "train.py").write_text("print('another')\n")
+    (elsewhere.parent / "code" / "prepare.sh").unlink()
+    assert [name for name, _ in code()] == ["prepare.sh", "train.py"]
+    assert code()[0] == ("prepare.sh", "")
+
+
+def test_a_requirement_without_its_lock_is_named_as_a_change_of_code_and_image(elsewhere: Path, tmp_path: Path) -> None:
+    values = document()
+    values["code"]["files"].append({"path": "requirements.txt", "sha256": "0" * 64, "executable": False})
+    listed = [Listed(one["path"], one["sha256"], one["executable"]) for one in values["code"]["files"]]
+    values["code"]["sha256"] = code_digest(listed)
+    written(elsewhere, values)
+    (elsewhere.parent / "code" / "requirements.txt").write_text("tf_keras==2.19.0\n")
+    found = check_reproduction(elsewhere).differences
+    assert [(one.part, one.name) for one in found] == [("code", "requirements.txt"), ("image", "cannot be made")]
+    assert "requested but not locked" in found[1].second
+
+
+def test_nothing_is_launched_while_something_differs(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.api.reproductions._build_buckets_image", lambda _: None)
+    monkeypatch.setattr("toolkit.api.reproductions.start", lambda *_, **__: pytest.fail("launched"))
+    (elsewhere.parent / "code" / "train.py").write_text("print('another')\n")
+    with pytest.raises(ToolkitError) as refused:
+        reproduce(elsewhere)
+    assert refused.value.code.exit_status == 2
+    assert "code train.py: sha256 " in str(refused.value)
+    assert "--accept-differences" in refused.value.hint
+
+
+def test_a_strangers_record_names_its_stores_and_your_keys_before_they_are_asked(elsewhere: Path) -> None:
+    values = document()
+    for part in ("training_data_reference", "training_results_reference"):
+        connection = {"endpoint_url": "https://s3.example.org", "access_key_id": "${env:KEY}"}
+        values["manifest"][part]["connection"] = connection | {"secret_access_key": "${file:~/s3.key}"}
+    written(elsewhere, values)
+    notes: list[str] = []
+
+    def report(step: Progress) -> None:
+        notes.append(step.note)
+
+    check_reproduction(elsewhere, report=report)
+    assert "data: bucket mnist-training-data at https://s3.example.org, with your ${env:KEY}, ${file:~/s3.key}" in notes
+    notes.clear()
+    own = elsewhere.parent / "own.yml"
+    own.write_text(canonical_text(manifest()))
+    check_reproduction(elsewhere, manifest=own, report=report)
+    assert not any("with your" in note for note in notes)
