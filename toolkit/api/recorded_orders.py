@@ -215,6 +215,12 @@ def _fetch(run: Recorded, manifest: Manifest, opened: Opened, folder: Path) -> N
     hint = "name a folder with it: --code FOLDER"
     if "results" not in opened.remotes:
         raise ToolkitError(Code.CODE, f"the code of {training_id} is in a folder of other hosts", hint=hint)
-    store = Store(located(opened["results"], bucket))
-    if not fetch_code(store, bucket, training_id, folder, run.listing):
+    try:
+        store = Store(located(opened["results"], bucket))
+        count = fetch_code(store, bucket, training_id, folder, run.listing)
+    except ToolkitError as error:
+        if error.code is not Code.CODE:  # the bucket was not reached; what was changed there stays refused
+            error.hint = f"{error.hint}; or {hint}" if error.hint else hint
+        raise
+    if not count:
         raise ToolkitError(Code.CODE, f"{bucket} has no submitted code of {training_id}", hint=hint)
