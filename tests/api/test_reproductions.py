@@ -13,13 +13,14 @@ from tests.run.document.sample import CODE_FILES, RUN, document, manifest
 from tests.run.document.stored import StoredRun, on_this_machine
 from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.run_document import document_bytes
-from toolkit.api import recorded_orders
+from toolkit.api import recorded_orders, reproductions, run_records
 from toolkit.api.recorded_orders import Asked, recorded
-from toolkit.api.reproductions import check_reproduction, reproduce
+from toolkit.api.reproductions import check_reproduction, compare_runs, reproduce
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.manifest.write import canonical_text
 from toolkit.progress import Progress
+from toolkit.run.comparison.outcome import Verdict
 from toolkit.run.plan.code_listing import Listed, code_digest
 from toolkit.storage.open_storage import Opened
 
@@ -152,3 +153,15 @@ def test_a_strangers_record_names_its_stores_and_your_keys_before_they_are_asked
     own.write_text(canonical_text(manifest()))
     check_reproduction(elsewhere, manifest=own, report=report)
     assert not any("with your" in note for note in notes)
+
+
+def test_a_record_that_was_changed_in_the_bucket_is_not_compared(
+    run: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproductions, "results_store", run_records.results_store)
+    assert compare_runs(RUN, RUN).verdict is Verdict.IDENTICAL
+    values = json.loads(run.data("record.json"))
+    values["metrics"]["loss"] = 0.25
+    run.put("record.json", document_bytes(values))
+    with pytest.raises(ToolkitError, match="metrics: not what this machine recorded"):
+        compare_runs(RUN, RUN)

@@ -97,15 +97,10 @@ def recorded(asked: Asked) -> Recorded:
     not the one that it names.
     """
     found = read_record(asked.run)
-    own = _own(found.document.run.id)
-    wrong = wrong_digest(found.document)
-    launched = load_launched(home(), own.training_id) if own else {}
-    wrong += own_differences(found.values, launched, own) if own else []
-    if wrong:
-        raise differing(f"{found.source} is not what {found.document.run.id} left; it was not used", wrong)
+    own = own_record(found)
     again = asked.deterministic or bool(own and own.deterministic)
     own_manifest = _unchanged(own, found) if own else None
-    if own and not (asked.manifest or own_manifest or launched):
+    if own and not (asked.manifest or own_manifest or load_launched(home(), own.training_id)):
         # Whoever can write to the bucket could choose what is run here.
         what = f"what was launched as {own.training_id} is no longer kept here, so the record's manifest was not used"
         raise ToolkitError(Code.MANIFEST, what, hint="name the manifest: --manifest FILE")
@@ -183,11 +178,19 @@ def _stores(manifest: Manifest) -> Iterator[str]:
             yield f"{purpose}: bucket {reference.place} at {reference.connection.endpoint_url}, with your {keys}"
 
 
-def _own(run: str) -> Record | None:
-    """This machine's own record of a run."""
+def own_record(found: FoundRecord) -> Record | None:
+    """This machine's own record of a run that was launched from here.
+
+    Raises `ToolkitError` (C202) if `found` is not what this machine recorded, or lists other code than it names.
+    """
+    own, run = None, found.document.run.id
     with suppress(ToolkitError):
-        return find_run(run)
-    return None
+        own = find_run(run)
+    wrong = wrong_digest(found.document)
+    wrong += own_differences(found.values, load_launched(home(), run), own) if own else []
+    if wrong:
+        raise differing(f"{found.source} is not what {run} left; it was not used", wrong)
+    return own
 
 
 def _unchanged(own: Record, found: FoundRecord) -> Path | None:
@@ -204,6 +207,8 @@ def _unchanged(own: Record, found: FoundRecord) -> Path | None:
 @contextmanager
 def _opened(manifest: Manifest, run: TrainingId, *, on_hosts: bool) -> Iterator[Opened]:
     """The stores of a manifest; without its results if they are a folder on other hosts."""
+    if manifest.uses_embedded_store:
+        ImageStore().get(buckets_reference())
     host = None if on_hosts else LOCAL
     with open_access(manifest, home(), buckets_reference(), new_label(run), host=host) as opened:
         yield opened

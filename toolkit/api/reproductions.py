@@ -12,7 +12,7 @@ from toolkit.agent.paths import RUN_FOLDER
 from toolkit.api.builds import build_both, build_recipe
 from toolkit.api.launches import start
 from toolkit.api.orders import Order, built_images
-from toolkit.api.recorded_orders import Asked, Prepared, Recorded, prepared
+from toolkit.api.recorded_orders import Asked, Prepared, Recorded, own_record, prepared
 from toolkit.api.records import find_run
 from toolkit.api.resolve import row_of
 from toolkit.api.run_records import read_record
@@ -24,7 +24,7 @@ from toolkit.progress import Progress, Report, silent
 from toolkit.run.comparison.conditions import Difference
 from toolkit.run.comparison.outcome import Comparison
 from toolkit.run.comparison.stored import StoredResults, compare_stored
-from toolkit.run.document.find import FoundRecord, in_place, names_a_file
+from toolkit.run.document.find import in_place, names_a_file
 from toolkit.run.document.places import InBucket, InFolder
 from toolkit.run.follow.connect import results_store
 from toolkit.run.follow.view import View
@@ -67,7 +67,8 @@ def compare_runs(first: str | Path, second: str | Path, *, tolerance: float = 0.
         tolerance: the largest relative difference of a metric that is accepted.
 
     Raises:
-        ToolkitError: C101 if there is no such run or file, S302 if a bucket has no record, C202 if it is none.
+        ToolkitError: C101 if there is no such run or file, S302 if a bucket has no record, C202 if it is none, or not
+            what this machine recorded of its run.
 
     Example:
         >>> api.compare_runs("training-9itkb8gw", "crate/record.json").verdict
@@ -194,7 +195,7 @@ def _results(run: str | Path) -> Iterator[StoredResults]:
     """A run's record and results: beside the record's file, or in the run's bucket."""
     if names_a_file(str(run)):
         found = read_record(run)
-        own = _launched_here(found)
+        own = own_record(found)
         if own is None or _has_results(run):
             yield StoredResults(found, InFolder(Path(run).absolute().parent))
             return
@@ -207,7 +208,9 @@ def _results(run: str | Path) -> Iterator[StoredResults]:
         raise ToolkitError(Code.MANIFEST, f"{own.training_id} has not ended", hint=hint)
     with results_store(own) as store:
         place = InBucket(store, own.results_bucket, own.training_id)
-        yield StoredResults(in_place(place, own.training_id), place)
+        found = in_place(place, own.training_id)
+        own_record(found)
+        yield StoredResults(found, place)
 
 
 @contextmanager
@@ -226,11 +229,3 @@ def _original(recorded: Recorded, run: str, launched: Record) -> Iterator[Stored
 def _has_results(record: str | Path) -> bool:
     """Whether results are beside a record's file."""
     return InFolder(Path(record).absolute().parent).read(f"{RUN_FOLDER}/{SUMS}", MOST_BYTES) is not None
-
-
-def _launched_here(found: FoundRecord) -> Record | None:
-    """This machine's own record of the run."""
-    try:
-        return find_run(found.document.run.id)
-    except ToolkitError:
-        return None
