@@ -14,12 +14,17 @@ from tests.run.document.stored import StoredRun, on_this_machine
 from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.run_document import document_bytes
 from toolkit.api import recorded_orders, reproductions, run_records
+from toolkit.api.launch_plan import plan_launch
+from toolkit.api.orders import read_order
 from toolkit.api.recorded_orders import Asked, recorded
 from toolkit.api.reproductions import check_reproduction, compare_runs, reproduce
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
+from toolkit.manifest.deterministic import deterministic
+from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.write import canonical_text
-from toolkit.progress import Progress
+from toolkit.paths import assets
+from toolkit.progress import Progress, silent
 from toolkit.run.comparison.outcome import Verdict
 from toolkit.run.plan.code_listing import Listed, code_digest
 from toolkit.storage.open_storage import Opened
@@ -165,3 +170,18 @@ def test_a_record_that_was_changed_in_the_bucket_is_not_compared(
     run.put("record.json", document_bytes(values))
     with pytest.raises(ToolkitError, match="metrics: not what this machine recorded"):
         compare_runs(RUN, RUN)
+
+
+def test_a_deterministic_launch_sets_the_variables_of_every_command_and_records_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageStore, "find", lambda *_: None)
+    example = assets() / "examples" / "mnist" / "manifest.yml"
+    order = read_order(example, None, None, silent, deterministic=True)
+    assert order.deterministic
+    assert order.manifest == deterministic(read_manifest(example))
+    assert plan_launch(example, deterministic=True).plan.environment == order.manifest.environment
+    assert plan_launch(example).plan.environment == ()
+    file = tmp_path / "recorded.yml"
+    file.write_text(canonical_text(order.manifest))
+    assert read_order(file, None, example.parent, silent).manifest.environment == order.manifest.environment

@@ -25,6 +25,7 @@ from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import bucket_name
 from toolkit.manifest.write import canonical_data
 from toolkit.paths import assets, home
+from toolkit.plural import listed
 from toolkit.progress import Progress, Report
 from toolkit.run.comparison.conditions import (
     Conditions,
@@ -50,6 +51,8 @@ from toolkit.storage.examine import located
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
 from toolkit.urls import redact_urls
+
+_MOST_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
     with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder:
         code = Path(folder)
         given = asked.code or (code_beside(Path(asked.run)) if names_a_file(asked.run) else None)
-        if given:
-            copy_code(given, run.listing, code)
+        if given and (others := copy_code(given, run.listing, code)):
+            note = f"{given}: not in the record, so left out: {listed(others, _MOST_SHOWN)}"
+            report(Progress("reproduce", note=note))
         for line in [] if run.own or asked.manifest else _stores(manifest):
             report(Progress("reproduce", note=line))
         report(Progress("reproduce", "listing the data, fetching the code"))

@@ -33,7 +33,7 @@ def test_the_recorded_files_of_a_folder_are_its_code_and_nothing_else(tmp_path: 
     (folder / "prepare.sh").chmod(0o755)
     (tmp_path / "secret").write_text("key")
     target.mkdir()
-    copy_code(folder, LISTED, target)
+    assert sorted(copy_code(folder, LISTED, target)) == ["manifest.yml", "sub/more.py"]
     assert sorted(file.listed for file in read_submitted(target).files) == sorted(LISTED)
     (folder / "train.py").unlink()
     (folder / "train.py").symlink_to(tmp_path / "secret")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.manifest.model import Connection, FolderReference, NfsReference
-from toolkit.run.document.launched import load_launched, save_launched
+from toolkit.run.document.launched import launched_part, load_launched, save_launched
 from toolkit.run.plan.mpirun import mpirun_argv
 from toolkit.secrets import parse_secret
 
@@ -38,6 +38,12 @@ def test_it_names_image_code_hosts_and_every_command_line() -> None:
     }
     assert part["commands"][0]["argv"] == mpirun_argv(plan(), plan().steps[0], "10.0.0.0/24")
     assert part["commands"][1]["argv"][-1] == "python transform.py"
+
+
+def test_it_names_the_run_that_it_reproduces() -> None:
+    assert launched()["run"]["reproduces"] == ""
+    again = launched_part(manifest(), replace(plan(), reproduces="training-zzzz2345"), ("", ()), {}, {}, "")
+    assert again["run"]["reproduces"] == "training-zzzz2345"
 
 
 def test_no_key_is_in_it() -> None:

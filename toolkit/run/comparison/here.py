@@ -41,15 +41,18 @@ def code_beside(record: Path) -> Path | None:
     return next((record.parent / name for name in _BESIDE if (record.parent / name).is_dir()), None)
 
 
-def copy_code(folder: Path, listing: Iterable[Listed], target: Path) -> None:
-    """Copy the recorded files of `folder`, as they are there, to `target`; others are not the run's.
+def copy_code(folder: Path, listing: Iterable[Listed], target: Path) -> list[str]:
+    """Copy the recorded files of `folder`, as they are there, to `target`; returns the others, which are not the run's.
 
     Raises `ToolkitError` (C102) if they are more than any submitted code, or cannot be read.
     """
-    recorded, total = {one.name for one in listing}, 0
+    recorded, total, others = {one.name for one in listing}, 0, list[str]()
     try:
         for file in files_of(folder):
-            if not isinstance(file, FolderFile) or file.name not in recorded:
+            if not isinstance(file, FolderFile):
+                continue
+            if file.name not in recorded:
+                others.append(file.name)
                 continue
             total += file.status.st_size
             if total > MAX_BYTES:
@@ -60,6 +63,7 @@ def copy_code(folder: Path, listing: Iterable[Listed], target: Path) -> None:
             copy.chmod(0o755 if file.status.st_mode & 0o100 else 0o644)
     except OSError as error:
         raise ToolkitError(Code.CODE, f"{error.filename}: {error.strerror}") from None
+    return others
 
 
 def data_now(manifest: Manifest, access: Access | None, *, on_hosts: bool) -> Data:
