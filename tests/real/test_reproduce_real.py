@@ -36,12 +36,13 @@ if ddl.rank() == 0:
 
 
 def test_a_run_is_reproduced_elsewhere_and_another_seed_is_named_with_where_the_weights_part(
-    bench: Bench, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    run = bench.launch(bench.manifest(tmp_path / "first", "python program.py", PROGRAM))["training_id"]
+    one, other = Bench(tmp_path / "a home"), Bench(tmp_path / "another home")
+    put_digits(one, tmp_path / "its digits")
+    run = one.launch(one.manifest(tmp_path / "first", "python program.py", PROGRAM))["training_id"]
     crate, changed = tmp_path / "crate", tmp_path / "changed"
-    bench.ok("record", "export", run, "-o", crate)
-    other = Bench(tmp_path / "another home")
+    one.ok("record", "export", run, "-o", crate)
 
     without_data = other.run("reproduce", crate / "record.json", "--dry-run")
     assert (without_data.returncode, "data could not be compared" in without_data.stdout) == (2, True)
