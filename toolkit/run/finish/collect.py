@@ -158,7 +158,8 @@ class Collection:
         """Fetch what is not here, check it, and put all of it in its place."""
         for label in staging.earlier_labels():
             LOCAL.remove_run(label)
-        self._report(_KEPT, 0, 0)
+        if self._own.listed() or any(staging.new.iterdir()):
+            self._report(_KEPT, 0, 0)
         sums, folder = staging.kept(wanted.all, wanted.digests), staging.new
         left = [[named for named in part if named[0] not in sums] for part in (wanted.checked, wanted.besides)]
         on_bytes = self._progress(wanted.all, sum(item.size for name, item in wanted.all if name in sums))
