@@ -19,11 +19,12 @@ until [ -s "$private/auth" ]; do
   waited=$((waited + 1))
   [ $waited -lt 1500 ] || exit 1
 done
+server=''
+trap 'over=yes; [ -z "$server" ] || kill $server' TERM # before the server: a stop at this moment must end it, too
 # The keys come through a file in memory, so that neither the command line nor `docker inspect` shows them.
 RCLONE_AUTH_KEY="$(cat "$private/auth")" RCLONE_CONFIG=/dev/null rclone serve s3 \
   --addr "$address:0" --dir-cache-time 1s --cache-dir /tmp "$buckets" &
 server=$!
-trap 'kill $server' TERM
 while [ -z "$over" ] && kill -0 $server 2>/dev/null; do sleep 1 & wait $!; watch; done
 sleep 3
 kill $server
