@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ from toolkit.image.tool_images import buckets_reference
 
 _ROUNDS = 3
 _FOLDER = "written"
+_MOUNTED = "toolkit-bench-mount"
+CACHE = "/cache"
 _AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
 _LATER = f"less is uploaded while the program writes, because that is over sooner; {_AGAIN}"
 _MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
@@ -75,11 +77,9 @@ def _cases(results: Results) -> Iterator[Case]:
     amount = results.amount
     if amount.files > 1:
         title = f"writing {amount.title} into RESULT_DIR"
-        for peer, name, theirs in (
-            ("rclone mount", "", results.write_to_mount),
-            ("s3fs", "-s3fs", results.write_to_s3fs),
-        ):
-            yield Case(f"write-{amount.name}{name}", title, peer, 0.33, results.write, theirs, _MOUNT, _ROUNDS)
+        yield Case(
+            f"write-{amount.name}", title, "rclone mount", 0.33, results.write, results.write_to_mount, _MOUNT, _ROUNDS
+        )
         title = f"writing {amount.title} into RESULT_DIR with `write: local`"
         name = f"write-{amount.name}-local"
         yield Case(name, title, "rclone mount", 0.33, results.write_locally, results.write_to_mount, "", _ROUNDS)
@@ -154,40 +154,35 @@ class Results:
         return self._rclone("copy", folder, f"s:{self._store.bucket}/copied-{time.time_ns()}")
 
     def write_to_mount(self) -> float:
-        """The same program, into an `rclone mount` with its cache for writes, in a container of the same image."""
-        name = "toolkit-bench-mount"
-        mount = "mkdir /m && exec rclone --config /peer/rclone.conf mount s:{} /m --vfs-cache-mode writes"
-        argv = ["docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "host"]
-        argv += ["--volume", f"{self._folder}:/peer:ro", "--cap-add", "SYS_ADMIN", "--device", "/dev/fuse"]
-        argv += ["--security-opt", "apparmor=unconfined"]
-        self._space.run([*argv, buckets_reference(), "sh", "-c", mount.format(self._store.bucket)])
-        inside = ["docker", "exec", name]
-        try:
-            self._space.run([*inside, "sh", "-c", "until grep -q ' /m fuse' /proc/mounts; do sleep 0.02; done"])
-            folder = f"/m/mounted-{time.time_ns()}"
-            words = [*inside, "python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
-            _, began, ended = self._space.run(words).split()
-            return float(ended) - float(began)
-        finally:
-            self._space.run(["docker", "stop", name])
+        """The same program, into an `rclone mount` with its cache for writes."""
+        with self.mounted("--vfs-cache-mode", "writes") as write:
+            return write()
 
-    def write_to_s3fs(self) -> float:
-        """The same program, into a mount of Debian's s3fs on this machine, with its own defaults."""
-        if not shutil.which("s3fs"):
-            sys.exit("s3fs is not installed: apt-get install s3fs")
-        keys, mount = self._folder / "s3fs-keys", self._folder / "s3fs"
-        keys.write_text(f"{self._store.key}:{self._store.secret}")
-        keys.chmod(0o600)
-        mount.mkdir(exist_ok=True)
-        options = f"passwd_file={keys},url={self._store.url},use_path_request_style"
-        self._space.run(["s3fs", self._store.bucket, mount, "-o", options])
+    @contextmanager
+    def mounted(self, *options: str) -> Iterator[Callable[[], float]]:
+        """An `rclone mount` with `options` in a container of the image that a run's is in; what is yielded runs the
+        program in it and returns its seconds. `CACHE` is a volume, as a run's cache is in one."""
+        argv = ["docker", "run", "--detach", "--rm", "--init", "--name", _MOUNTED, "--network", "host"]
+        argv += ["--volume", f"{self._folder}:/peer:ro", "--cap-add", "SYS_ADMIN", "--device", "/dev/fuse"]
+        argv += ["--security-opt", "apparmor=unconfined", "--volume", CACHE]
+        mount = (
+            f"mkdir /m && exec rclone --config /peer/rclone.conf mount s:{self._store.bucket} /m {' '.join(options)}"
+        )
+        self._space.run([*argv, buckets_reference(), "sh", "-c", mount])
         try:
-            folder = mount / f"mounted-{time.time_ns()}"
-            words = [sys.executable, self._writer, folder, self.amount.files, self.amount.size]
-            _, began, ended = self._space.run(words).split()
-            return float(ended) - float(began)
+            self.in_mount("sh", "-c", "until grep -q ' /m fuse' /proc/mounts; do sleep 0.02; done")
+            yield lambda: self._written_in(f"/m/mounted-{time.time_ns()}")
         finally:
-            self._space.run(["umount", mount])
+            self._space.run(["docker", "rm", "--force", "--volumes", _MOUNTED])
+
+    def in_mount(self, *words: object) -> str:
+        """A command's output, in the container of `mounted`."""
+        return self._space.run(["docker", "exec", _MOUNTED, *words])
+
+    def _written_in(self, folder: str) -> float:
+        words = ["python3", "/peer/write.py", folder, self.amount.files, self.amount.size]
+        _, began, ended = self.in_mount(*words).split()
+        return float(ended) - float(began)
 
     def _run_with_model(self) -> str:
         if not self._collected:
