@@ -14,7 +14,6 @@ import pytest
 import yaml
 from rdflib import Graph
 
-from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.checksums import sha256_of, write_list
 from toolkit.agent.run_document import document_bytes
 from toolkit.api.run_records import export_record, sign_record, verify_record
@@ -24,7 +23,7 @@ from toolkit.run.document.crate import METADATA, crate_metadata, place_in_crate
 from toolkit.run.document.model import read_document
 
 from .sample import CODE_FILES, FILES, IMAGE, RUN, SUMS, document, manifest
-from .stored import StoredRun, key_pair, on_this_machine
+from .stored import StoredRun, key_pair
 
 SCHEMA, BIOSCHEMAS = "http://schema.org/", "https://bioschemas.org/"
 CONTEXT = {
@@ -223,17 +222,6 @@ def test_a_licence_that_is_given_is_that_of_the_crate() -> None:
     url = "https://spdx.org/licenses/CC-BY-4.0"
     root = next(one for one in crate_metadata(read_document(document_bytes(document())), {}, url)["@graph"][1:2])
     assert root["license"] == {"@id": url}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandInS3]:
-    with standing_in() as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: StandInS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredRun:
-    return on_this_machine(server, tmp_path / "home", monkeypatch)
 
 
 def test_a_crate_holds_record_manifest_code_and_results(run: StoredRun, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,26 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.run_document import document_bytes
 from toolkit.api.run_records import sign_record, verify_record
 from toolkit.errors import ToolkitError
 
 from .sample import FILES, RUN, SUMS, document
-from .stored import StoredRun, key_pair, on_this_machine
+from .stored import StoredRun, key_pair
 
 STATEMENT, BUNDLE = "_run/record.dsse.json", "_run/model.sig"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandInS3]:
-    with standing_in() as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: StandInS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredRun:
-    return on_this_machine(server, tmp_path / "home", monkeypatch)
 
 
 def payload(envelope: dict) -> dict:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.run_document import document_bytes
 from toolkit.api import run_records
 from toolkit.api.run_records import read_record, verify_record
@@ -19,18 +18,7 @@ from toolkit.progress import Progress
 from toolkit.run.records.record import State
 
 from .sample import CODE_FILES, FILES, RUN, document, record
-from .stored import StoredRun, on_this_machine
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandInS3]:
-    with standing_in() as server:
-        yield server
-
-
-@pytest.fixture
-def run(server: StandInS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredRun:
-    return on_this_machine(server, tmp_path / "home", monkeypatch)
+from .stored import StoredRun
 
 
 def test_a_run_that_nobody_changed_is_as_recorded(run: StoredRun) -> None:
