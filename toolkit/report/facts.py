@@ -88,7 +88,7 @@ def commands(record: Record) -> tuple[Command, ...]:
 
 
 def environment(record: Record) -> tuple[Fact, ...]:
-    """How Open MPI was told to run the ranks: its options, and the variables that it passed on."""
+    """How Open MPI ran the ranks: its options, and the variables that it passed on."""
     words = _mpirun_words(record)
     options = [f"{words[at + 1]} = {words[at + 2]}" for at in range(len(words) - 2) if words[at] == "--mca"]
     passed = [words[at + 1] for at in range(len(words) - 1) if words[at] == "-x"]

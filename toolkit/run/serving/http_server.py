@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "toolkit"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """`seen` is told instead."""
+        """Nothing: `seen` gets each request."""
 
     def _answer(self, body: bytes) -> None:
         start = time.monotonic()
