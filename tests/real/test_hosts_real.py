@@ -213,12 +213,14 @@ def wait_for(true: Callable[[], bool], seconds: float = WAIT_SECONDS) -> bool:
     return False
 
 
-def running(word: str) -> list[int]:
-    """Processes, other than this one, that have `word` as a word of their command line."""
+def running(word: str, program: str = "") -> list[int]:
+    """Processes, other than this one, that have `word` as a word of their command line; of `program`, if it is named."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if word.encode() in (folder / "cmdline").read_bytes().split(b"\0") and int(folder.name) != os.getpid():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            has_word = word.encode() in (folder / "cmdline").read_bytes().split(b"\0")
+            named = (folder / "comm").read_text().strip()
+            if has_word and program in ("", named) and int(folder.name) != os.getpid():
                 found.append(int(folder.name))
     return found
 
@@ -643,8 +645,7 @@ def test_a_ctrl_c_ends_the_commands_on_all_hosts_and_leaves_the_wires_for_cleani
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    begun = lambda: len([pid for pid in running(seconds) if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]) == 4  # noqa: E731
-    assert wait_for(begun)
+    assert wait_for(lambda: len(running(seconds, "sleep")) == 4)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=WAIT_SECONDS)
     assert output.split() == ["clean"] * 4
