@@ -273,6 +273,49 @@ def test_what_went_up_in_parts_is_read_again(mount: Mounted, monkeypatch: pytest
     assert ("has other contents: SHA-256" in found.summary) is bool(damages)
 
 
+@pytest.mark.parametrize("damages", ["", "weights"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_store_that_gets_no_claims_and_names_an_md5_has_computed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool, damages: str
+) -> None:
+    """It is accepted for what went up in parts, too; in a folder that others write to, they may have claimed it."""
+    monkeypatch.setenv("PATH", str(RCLONE.parent), prepend=os.pathsep)
+    monkeypatch.setattr(module, "WHOLE_BYTES", 1000)
+    with mounted(tmp_path, "disable_checksum = true\n") as mount:
+        data = os.urandom(5000)
+        mount.write(b"run/weights", data)
+        mount.settle(1)
+        held = mount.server.objects["models/part/run/weights"]
+        assert "x-amz-meta-md5chksum" not in {name.lower() for name in held.metadata}
+        mount.server.damages = damages
+        there = mount.server.damaged("weights", data, in_parts=True)
+        mount.server.objects["models/part/run/weights"] = Held(there, md5(there).hex(), held.metadata)
+        mount.server.seen.clear()
+        found = mount.compare(shared=shared)
+        assert found.sums == ({} if damages else {"run/weights": sha256(data)})
+        kind = "SHA-256" if shared else "MD5"
+        assert (f"has other contents: {kind}" in found.summary) is bool(damages)
+        assert any(line.startswith("GET models/part/run/weights") for line in mount.server.seen) is shared
+
+
+@pytest.mark.parametrize("damages", ["", "parts"])
+def test_an_upload_in_parts_whose_md5_is_unknown_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damages: str
+) -> None:
+    monkeypatch.setenv("PATH", str(RCLONE.parent), prepend=os.pathsep)
+    monkeypatch.setattr(module, "WHOLE_BYTES", 1000)
+    options = "disable_checksum = true\nupload_cutoff = 0\nchunk_size = 5Mi\n"
+    with mounted(tmp_path, options) as mount:
+        mount.server.damages = damages
+        data = os.urandom(6 << 20)
+        mount.write(b"run/weights", data)
+        mount.settle(1)
+        assert mount.server.objects["models/part/run/weights"].etag.endswith("-2")
+        found = mount.compare()
+        assert found.sums == ({} if damages else {"run/weights": sha256(data)})
+        assert ("has other contents: SHA-256" in found.summary) is bool(damages)
+
+
 def test_why_nothing_arrives_is_kept_in_rclones_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(RCLONE.parent), prepend=os.pathsep)
     with mounted(tmp_path, md5_etags=False) as mount:

@@ -39,19 +39,35 @@ def test_results_are_mounted_with_the_full_cache_and_nothing_ages_out_of_it() ->
 
 def test_rclones_configuration_names_each_store_with_its_keys() -> None:
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(rclone_config({"data": ACCESS, "results": ACCESS}))
+    access = replace(ACCESS, endpoint_url="http://10.0.0.9:9000")
+    parser.read_string(rclone_config({"data": access, "results": access}))
     assert {name: dict(parser[name]) for name in parser.sections()} == {
         name: {
             "type": "s3",
             "provider": "Other",
             "force_path_style": "true",
             "no_check_bucket": "true",
-            "endpoint": "http://127.0.0.1:9",
+            "endpoint": "http://10.0.0.9:9000",
             "access_key_id": "AKIAEXAMPLE",
             "secret_access_key": "wJalrXUtnFEMI/K7MDENG+x=",
         }
         for name in ("data", "results")
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "direct", "local"),
+    [
+        ("http://127.0.0.1:9", False, True),
+        ("http://localhost:9", False, True),
+        ("http://10.0.0.9:9000", True, True),
+        ("http://10.0.0.9:9000", False, False),
+        ("https://s3.eu-south-2.amazonaws.com", False, False),
+    ],
+)
+def test_only_a_store_on_this_host_gets_no_md5_of_large_files(url: str, direct: bool, local: bool) -> None:
+    config = rclone_config({"results": replace(ACCESS, endpoint_url=url, direct=direct)})
+    assert ("disable_checksum = true\n" in config) is local
 
 
 @pytest.mark.parametrize("harm", ["\n[data]\ntype = local", "\r", "\x00", "\x1b[2J", "\u2028"])

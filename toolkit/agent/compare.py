@@ -1,14 +1,16 @@
 """Compares the files written here with the objects in the bucket, through an independent reader, for any file name.
 
 The store's MD5 is accepted for an object uploaded in one piece, in a bucket whose ETags are MD5s. For a multipart
-upload the MD5 is only what its uploader claimed, which proves nothing about the stored bytes; the same holds for all
-objects in a bucket with other ETags. Those objects are read back completely, and their SHA-256 is compared.
+upload the MD5 may be only what its uploader claimed, which proves nothing about the stored bytes; the same holds for
+all objects in a bucket with other ETags. Those objects are read back completely, and their SHA-256 is compared. A store
+on this host gets no claims (`disable_checksum` in rclone's configuration): what it lists as MD5 it has computed itself.
 """
 
 from __future__ import annotations
 
 import configparser
 import json
+import math
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -87,9 +89,8 @@ def compare(
     if not written:
         return Comparison({})
     place = f"{raw(filesystem)}/{folder}"
-    listed = dict(_listed(place, config))
+    listed, digests, stored = _both_sides(written, place, _most_by_md5(filesystem, shared, config), config)
     there = _by_key(written, listed)
-    digests, stored = _both_sides(written, there, place, etags_are_md5(filesystem, config), config)
     sums: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for key, digest in sorted(digests.items()):
@@ -108,26 +109,33 @@ def compare(
 
 
 def _both_sides(
-    written: Mapping[str, Path], there: Mapping[str, RemoteFile], place: str, believed: bool, config: str
-) -> tuple[dict[str, Digest], dict[str, str]]:
-    """The digests of what was written, and at the same time the SHA-256 of what must be read back, by key.
+    written: Mapping[str, Path], place: str, most_by_md5: float, config: str
+) -> tuple[dict[str, RemoteFile], dict[str, Digest], dict[str, str]]:
+    """What the store lists, by key; at the same time the digests of what was written; then the SHA-256 of what must be
+    read back.
 
-    `believed`: whether the store's ETags are MD5s. What has another size than was written is not read.
+    Of objects below `most_by_md5` bytes the store's MD5 is accepted. What has another size than was written is not read
+    back.
     """
     sizes = {key: file.stat().st_size for key, file in written.items()}
-    by_md5 = {key for key in there if believed and sizes[key] < WHOLE_BYTES and there[key].md5}
-    again = {key: one.path for key, one in there.items() if key not in by_md5 and one.size == sizes[key]}
     keys = list(written)
 
     def hashed(number: int) -> dict[str, Digest]:
         """Those of a share of the files: a task for each of a million would take a gigabyte."""
-        return {key: digest_of(written[key], md5=key in by_md5) for key in keys[number::_SHARES]}
+        return {key: digest_of(written[key], md5=sizes[key] < most_by_md5) for key in keys[number::_SHARES]}
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
         shares = pool.map(hashed, range(_SHARES))
+        listed = dict(_listed(place, config))
+        there = _by_key(written, listed)
+        by_md5 = {key for key, one in there.items() if sizes[key] < most_by_md5 and one.md5}
+        again = {key: one.path for key, one in there.items() if key not in by_md5 and one.size == sizes[key]}
         stored = read_again(place, again.values(), config, sum(sizes[key] for key in again))
         digests = {key: digest for share in shares for key, digest in share.items()}
-    return digests, {key: stored[path] for key, path in again.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return listed, digests, {key: stored[path] for key, path in again.items()}
 
 
 def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
@@ -137,14 +145,20 @@ def _by_key(wanted: Iterable[str], listed: Mapping[str, RemoteFile]) -> dict[str
     return {key: one for key, one in found.items() if one}
 
 
-def etags_are_md5(filesystem: str, config: str = CONFIG) -> bool:
-    """Whether the store's ETags are MD5s, as detected when rclone's configuration was written."""
+def _most_by_md5(filesystem: str, shared: bool, config: str) -> float:
+    """From which size on the store's MD5 is not accepted, in bytes: 0 if none is, infinity if each is.
+
+    Whether its ETags are MD5s was detected when rclone's configuration was written. In a `shared` folder, another
+    uploader may have claimed one.
+    """
     parser = configparser.RawConfigParser()
     parser.read(config, "utf-8")
     section = filesystem.partition(":")[0]
     facts = parser[section] if parser.has_section(section) else {}
     encrypted = facts.get("server_side_encryption") or facts.get("sse_customer_algorithm")
-    return facts.get("directory_bucket") != "true" and not encrypted
+    if facts.get("directory_bucket") == "true" or encrypted:
+        return 0
+    return math.inf if facts.get("disable_checksum") == "true" and not shared else WHOLE_BYTES
 
 
 def _fault(digest: Digest, found: RemoteFile | None, stored: str | None) -> str:
