@@ -214,7 +214,7 @@ def wait_for(true: Callable[[], bool], seconds: float = WAIT_SECONDS) -> bool:
 
 
 def running(word: str, program: str = "") -> list[int]:
-    """Processes, other than this one, that have `word` as a word of their command line; of `program`, if it is named."""
+    """Processes, other than this one, that have `word` in their command line; of `program`, if it is named."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
