@@ -72,7 +72,7 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_collection_that_was_ended_half_way_is_completed(
     bench: Bench, ended: TrainingId, tmp_path: Path, number: int
 ) -> None:

@@ -35,7 +35,7 @@ def test_reductions_give_numpys_values(image: str) -> None:
     assert done.stdout.count("right") == 16
 
 
-@pytest.mark.parametrize("way", ["fit", "function", "eager", *map(slow, ("fit-deferred", "apply", "scaled", "two"))])
+@pytest.mark.parametrize("way", ["fit", "function", *map(slow, ("eager", "fit-deferred", "apply", "scaled", "two"))])
 def test_ranks_that_start_apart_end_with_the_weights_of_one_process(image: str, way: str) -> None:
     done = mpirun(image, 3 if way == "fit" else 2, "same_weights.py", way)
     assert done.returncode == 0, done.stdout + done.stderr

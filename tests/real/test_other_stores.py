@@ -79,8 +79,12 @@ def elsewhere(bench: Bench, folder: Path, **how: object) -> Iterator[Elsewhere]:
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"md5_etags": False}, {"region": "eu-south-2"}, {"customer_key": CUSTOMER_KEY}],
-    ids=["plain", "other etags", "region", "customer's key"],
+    [
+        pytest.param({}, id="plain", marks=pytest.mark.slow),
+        pytest.param({"md5_etags": False}, id="other etags"),
+        pytest.param({"region": "eu-south-2"}, id="region", marks=pytest.mark.slow),
+        pytest.param({"customer_key": CUSTOMER_KEY}, id="customer's key"),
+    ],
 )
 def test_a_run_is_stored_whole_whatever_its_names_and_a_changed_model_is_refused(
     bench: Bench, tmp_path: Path, left_nothing: None, how: dict[str, Any]

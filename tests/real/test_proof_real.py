@@ -141,6 +141,7 @@ def test_what_does_not_work_is_said_with_its_own_words(image: str, expected: Exp
     assert set(failed) == {"framework", "ranks", "ddl", "ddl ops"}
 
 
+@pytest.mark.slow
 def test_an_image_without_python_has_failed(image: str, expected: Expectation, made: list[str]) -> None:
     without = on_top(image, "ENV PATH=/nowhere", made)
     failed = {finding.check: finding.said for finding in prove(without, expected, silent).failed}
@@ -204,6 +205,7 @@ def test_cufft_keeps_its_code_where_others_keep_data(tmp_path: Path) -> None:
     assert ptx == [50, 53, 70, 80, 86, 90]
 
 
+@pytest.mark.slow
 def test_cudnn_9_11_has_no_pascal_in_four_of_five_libraries(tmp_path: Path) -> None:
     folder = wheel(tmp_path, "nvidia-cudnn-cu12==9.11.0.98")
     found = libraries(folder)

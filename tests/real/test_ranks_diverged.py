@@ -52,7 +52,7 @@ fit(130)"""
         pytest.param(
             UNHOOKED, FIT, "by gradients of this rank alone: ddl did not average them", id="unhooked", marks=SLOW
         ),
-        pytest.param("", BY_HAND, "rank 1 trains by itself: ", id="by hand"),
+        pytest.param("", BY_HAND, "rank 1 trains by itself: ", id="by hand", marks=SLOW),
         pytest.param(
             *(NOT_AVERAGED, FIT, "rank 1 has taken 1 steps, but gradients were averaged over all ranks 0 times"),
             id="not averaged",
