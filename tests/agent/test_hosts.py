@@ -14,11 +14,20 @@ from toolkit.agent import host_reports as hosts
 from toolkit.agent.end_reasons import Reason
 from toolkit.agent.facts import HostReport, LearnerEnd
 from toolkit.agent.host_reports import Reports, read_report
+from toolkit.agent.host_stages import HostStage
 from toolkit.agent.signed import verified
 
 from .jobs import KEY, RUN, job
 
-REPORT = HostReport(1, (LearnerEnd(2, 137, oom=True),), {"1.2": 0, "1.3": 137}, Reason.BUCKET_FULL, "what", "said")
+REPORT = HostReport(
+    1,
+    (LearnerEnd(2, 137, oom=True),),
+    {"1.2": 0, "1.3": 137},
+    Reason.BUCKET_FULL,
+    "what",
+    "said",
+    stages=(HostStage("processing", 2.0, 3.5),),
+)
 REPORT = replace(REPORT, times={"1.2": (1.5, 2.5)}, without_gpu=("1.3",))
 THREE = ("p100-01", "p100-02", "p100-03")
 

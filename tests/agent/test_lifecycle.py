@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from toolkit.agent.end_reasons import Reason
 from toolkit.agent.facts import Facts, HostReport, LearnerEnd
 from toolkit.agent.flush import NotStored
 from toolkit.agent.heartbeat import heartbeat
+from toolkit.agent.host_stages import HostStage, HostStages
 from toolkit.agent.job_spec import Job
-from toolkit.agent.lifecycle import UNHEARD, RunLifecycle, last_lines, step_result
+from toolkit.agent.lifecycle import UNHEARD, RunLifecycle, last_lines
 from toolkit.agent.requests import read_json, stopped_by
 from toolkit.agent.signed import signed, verified
+from toolkit.agent.step_results import step_result
 from toolkit.agent.traffic import Traffic
 from toolkit.agent.upload_progress import Waiting
 
@@ -181,6 +184,25 @@ def test_a_run_that_goes_well_is_reported_state_by_state_and_leaves_nothing_to_k
     assert host.object("record.json") == host.state
     assert host.object("began.json")["state"] == "PROCESSING"
     assert (host.folder / "go").exists()
+
+
+def test_every_hosts_stages_are_in_the_record_each_by_its_own_clock(host: Host) -> None:
+    other = HostReport(1, (LearnerEnd(2, 0),), stages=(HostStage("processing", 5.0, 7.0),))
+    host.bucket.objects[f"_toolkit/{RUN}/host-1.json"] = signed({**asdict(other), "number": 1}, KEY, "host-1.json")
+    mounts = {"name": "mounts", "start": 1.0, "end": 2.0, "note": ""}
+    prepared = [asdict(HostStages(name)) | {"operator_clock": [mounts]} for name in job().hosts]
+    host.keep(job(record={"host_stages": prepared}))
+    first, second = host.state["host_stages"]
+    assert [one["operator_clock"] for one in (first, second)] == [[mounts], [mounts]]
+    assert [one["name"] for one in first["host_clock"]] == ["processing", "uploading", "verifying", "collecting"]
+    assert second["host_clock"] == [{"name": "processing", "start": 5.0, "end": 7.0, "note": ""}]
+    times = [time for one in first["host_clock"] for time in (one["start"], one["end"])]
+    assert times == sorted(times)
+
+
+def test_a_host_that_does_not_lead_reports_its_stages(host: Host) -> None:
+    host.keep(job(host=1))
+    assert [one["name"] for one in host.object("host-1.json")["stages"]] == ["processing", "uploading", "verifying"]
 
 
 DOCUMENT = {"schema": "urn:toolkit:run-record:1"}

@@ -37,6 +37,13 @@ def record(**more: Any) -> dict[str, Any]:
     return values | more
 
 
+def test_stages_of_hosts_are_in_it_where_there_are_any() -> None:
+    one = {"host": "", "offset": None, "operator_clock": [], "host_clock": [], "more": 1}
+    found = completed(RUN, LAUNCHED, record(host_stages=[one]), {})
+    assert found["host_stages"] == [{"host": "", "offset": None, "operator_clock": [], "host_clock": []}]
+    assert "host_stages" not in completed(RUN, LAUNCHED, record(), {})
+
+
 def test_what_the_launch_sent_is_completed_by_how_the_run_ended() -> None:
     found = completed(RUN, LAUNCHED, record(), {f"{RUN}/model/w": B, "_wml_checkpoints/c": A})
     assert found == LAUNCHED | {

@@ -8,8 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.run.document.sample import RUN, document
+from tests.run.document.sample import HOST_STAGES, RUN, document
 from toolkit.agent.run_document import document_bytes
+from toolkit.cli.host_stages import clock_line, stage_lines
 from toolkit.cli.main import main, parser
 from toolkit.cli.record import lines_of
 from toolkit.run.document.model import read_document
@@ -44,6 +45,38 @@ def test_a_record_as_a_person_reads_it() -> None:
     assert lines["command 1"] == "python train.py  status 0, 8.5 s"
     assert lines["processing"] == "1970-01-01 00:00:10  12.0 s"
     assert lines["results"] == "5 files with a SHA-256"
+
+
+def test_stages_of_hosts_are_shown_from_the_shortest_to_the_longest_with_the_clock_that_timed_them() -> None:
+    lines = list(lines_of(read_document(document_bytes(document()))))
+    first = next(at for at, (name, _) in enumerate(lines) if name == "hosts")
+    assert [text for _, text in lines[first : first + 7]] == [
+        "stage       clock     shortest  median  longest  on",
+        "image       operator     0.4 s   0.6 s    0.8 s  p100-02",
+        "agent       operator     0.3 s   0.4 s    0.5 s  p100-01",
+        "mounts      operator     2.5 s   3.6 s    4.6 s  p100-02",
+        "processing  host        12.0 s  12.1 s   12.1 s  p100-02",
+        "uploading   host         0.2 s   0.3 s    0.5 s  p100-01",
+        "collecting  host         0.3 s   0.3 s    0.3 s  p100-01",
+    ]
+    assert lines[first + 7] == ("clocks", "p100-02: 7.25 s ahead of the operator's (± 0.04 s)")
+
+
+def test_of_one_host_each_stage_has_its_time_and_what_is_said_of_it() -> None:
+    assert list(stage_lines(HOST_STAGES[:1]))[:3] == [
+        "stage       clock       time",
+        "image       operator   0.4 s  already there",
+        "agent       operator   0.5 s",
+    ]
+    assert clock_line(HOST_STAGES[:1]) == "agree with the operator's within 0.05 s"
+
+
+def test_a_record_of_an_earlier_version_has_no_stages_of_hosts_and_shows_none() -> None:
+    found = {name: value for name, value in document().items() if name != "host_stages"}
+    found["schema"] = "urn:toolkit:run-record:1"
+    assert {"hosts", "clocks"} & {
+        name for name, text in lines_of(read_document(document_bytes(found))) if text
+    } == set()
 
 
 def test_hosts_are_shown_with_what_is_known_of_them() -> None:
@@ -83,4 +116,4 @@ def test_a_file_that_is_no_record_fails_as_a_verification(tmp_path: Path, capsys
     file = tmp_path / "record.json"
     file.write_bytes(document_bytes(document() | {"schema": "urn:toolkit:run-record:9"}))
     assert main(["record", "verify", str(file), "--folder", str(tmp_path)]) == 5
-    assert "schema: Input should be 'urn:toolkit:run-record:1'" in capsys.readouterr().err
+    assert "schema: Input should be 'urn:toolkit:run-record:1' or 'urn:toolkit:run-record:2'" in capsys.readouterr().err

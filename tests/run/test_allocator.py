@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from toolkit.agent.host_stages import HostStage
 from toolkit.cluster.kinds import KINDS, ClusterKind, loaded
 from toolkit.cluster.model import Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.reader import read_cluster
@@ -92,6 +93,7 @@ class AtticAllocator:
                 master_port=2507,
                 notes=("mind the stairs",),
                 leases={self._placement.host: "the record"},
+                stages={self._placement.host: (CLIMBED,)},
                 confirm=lambda: EVENTS.append("confirmed"),
                 hand_over=lambda: EVENTS.append("handed over"),
             )
@@ -110,6 +112,7 @@ class AtticAllocator:
         self.held.remove(lease)
 
 
+CLIMBED = HostStage("lease", 1000.0, 1030.0)
 HELD: list[Lease] = []
 EVENTS: list[str] = []
 
@@ -165,6 +168,8 @@ def launched(file: Path, home: Path, patch: pytest.MonkeyPatch) -> tuple[Allocat
             leases=allocation.leases,
             confirm=allocation.confirm,
             hand_over=allocation.hand_over,
+            stages=allocation.stages,
+            asked_at=999.5,
         )
         view: View = seen  # type: ignore[assignment]
         Launch(request, view).run()
@@ -197,6 +202,10 @@ def test_a_run_begins_on_the_hosts_that_it_hands_out(
     assert {run for run, _ in ATTIC.things.values()} == {RUN}
     record = Records(tmp_path).find(RUN)
     assert (record.hosts, record.placement) == (("attic-7",), ((1, "attic-7", (0,)),))
+    assert record.states[0] == ("QUEUED", 999.5)
+    (stages,) = record.host_stages
+    assert (stages.host, stages.operator_clock[0], stages.host_clock) == ("attic-7", CLIMBED, ())
+    assert [one.name for one in stages.operator_clock[1:2]] == ["agent"]
     assert allocation.notes == ("mind the stairs",)
     assert (f"toolkit-{RUN}-agent", "python3", "-m", "toolkit.agent", "go") in ATTIC.executed
 
@@ -249,6 +258,7 @@ def test_this_machine_has_one_engine_and_nothing_to_take() -> None:
     with here.allocate(wanted, print) as allocation:
         assert (allocation.placements, allocation.engines) == ((ON_THIS_MACHINE,) * 2, {"": LOCAL})
         assert (allocation.notes, allocation.leases) == ((), {})
+        assert [one.name for one in allocation.stages[""]] == ["check"]
     assert here.leases(LOCAL) == ()
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit.agent.host_stages import ClockOffset, HostStage, HostStages
 from toolkit.agent.signed import signed
 from toolkit.errors import Code, ToolkitError
 from toolkit.run.follow.events import Line
@@ -62,8 +63,17 @@ def reported(**facts: object) -> dict[str, bytes]:
     return {FINAL: signed(asdict(DONE) | facts, KEY, "record.json")}
 
 
+def staged(*stages: HostStage, offset: ClockOffset | None = None) -> bytes:
+    return reported(host_stages=[asdict(HostStages("one", stages, (), offset))])[FINAL]
+
+
 def test_the_end_of_the_run_is_read() -> None:
     assert stored(reported()).record() == DONE
+
+
+def test_stages_of_hosts_are_part_of_the_end() -> None:
+    stages = (HostStages("", (HostStage("agent", 1.0, 2.0, "x"),), (), ClockOffset(-3.0, 0.5)), HostStages("two"))
+    assert stored(reported(host_stages=[asdict(one) for one in stages])).record().host_stages == stages
 
 
 @pytest.mark.parametrize("objects", [{}, {f"{FINAL}.old": b"{}"}])
@@ -112,6 +122,13 @@ IDENTITY = (
         (reported(reason=7)[FINAL], "reason"),
         (reported(evidence="x" * 300_000)[FINAL], "evidence"),
         (reported(kept="abc")[FINAL], "kept"),
+        (reported(host_stages=[{}])[FINAL], "host_stages"),
+        (staged(HostStage("agent", 2.0, 1.0)), "times that are none"),
+        (staged(HostStage("agent", 1.0, 1e300)), "times that are none"),
+        (staged(HostStage("agent", float("nan"), 2.0)), "host_stages"),
+        (staged(HostStage("agent", 1.0, 2.0, "x" * 256)), "more than 255 characters"),
+        (staged(*[HostStage("agent", 1.0, 2.0)] * 65), "too many stages"),
+        (staged(offset=ClockOffset(0.0, -1.0)), "an offset that is none"),
     ],
     ids=lambda one: None if isinstance(one, bytes) else one,
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from toolkit.agent.host_stages import PREPARED
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import Engine
@@ -92,6 +94,31 @@ def test_a_launch_starts_its_containers_with_it_and_takes_them_away(plan: RunPla
     assert deployment.cleanup() == []
     assert [host.things for host in hosts.values()] == [{}, {}]
     assert [AgentClient(engine, RUN).presence() for engine in engines.values()] == [Presence.GONE] * 2
+
+
+def test_each_hosts_stages_are_timed_and_its_clock_is_compared(plan: RunPlan) -> None:
+    hosts = [BoxHost("box-1", says=f"{time.time() + 3600:.6f}"), BoxHost("box-2", says="1.0 ada@desk")]
+    engines = {host.name: Engine(host, "box") for host in hosts}
+    deployment = Deployment(plan, engines, assets() / "templates", {})
+    assert [one.operator_clock for one in deployment.stages()] == [(), ()]
+    deployment.start_agents()
+    assert deployment.heartbeat() == "ada@desk"
+    deployment.fill(access(), ())
+    found = deployment.stages()
+    assert [one.host for one in found] == ["box-1", "box-2"]
+    assert [{stage.name for stage in one.operator_clock} for one in found] == [set(PREPARED)] * 2
+    assert [one.operator_clock[0].name for one in found] == ["agent", "agent"]
+    assert found[0].ahead == pytest.approx(3600, abs=60)
+    assert found[1].ahead < -1e9
+
+
+@pytest.mark.parametrize("says", ["", "ada@desk", "nan"])
+def test_a_heartbeat_without_a_time_compares_nothing(plan: RunPlan, says: str) -> None:
+    engines = {name: Engine(BoxHost(name, says=says), "box") for name in plan.hosts}
+    deployment = Deployment(plan, engines, assets() / "templates", {})
+    deployment.start_agents()
+    deployment.heartbeat()
+    assert [one.offset for one in deployment.stages()] == [None, None]
 
 
 def test_a_host_whose_engine_is_away_is_named_after_the_cleanup(plan: RunPlan) -> None:

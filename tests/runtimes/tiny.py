@@ -70,6 +70,8 @@ class BoxHost:
     added: list[Argv] = field(default_factory=list)
     executed: list[tuple[str, ...]] = field(default_factory=list)
     closed: bool = False
+    says: str = ""
+    """What every command executed in a container prints."""
 
     def run(self, argv: Sequence[str], *, data: bytes | None = None, timeout: float | None = None) -> Result:
         status, said = self._answer(list(argv))
@@ -101,7 +103,7 @@ class BoxHost:
                 self.things[noun, name] = (run, kind)
             case ["exec", name, *command]:
                 self.executed.append((name, *command))
-                return (0, "") if ("container", name) in self.things else (1, f"no box {name}")
+                return (0, self.says) if ("container", name) in self.things else (1, f"no box {name}")
             case ["say", text]:
                 return 0, text
             case ["status", name]:

@@ -6,7 +6,7 @@ keep RUN VOLUME      supervise a run on this host
 rescue RUN VOLUME    the same, for what an ended run left in its volume
 go                   read the job from standard input
 unpack               unpack files of the run, a tar file on standard input
-heartbeat            the operator is alive; prints who wants the run to stop, if anyone does
+heartbeat            the operator is alive; prints this host's time, and who wants the run to stop, if anyone does
 follow OFFSET        print events until the run has ended
 state                print the current record
 samples              print the samples of this host so far

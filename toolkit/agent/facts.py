@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.agent.host_stages import HostStage
+
 
 @dataclass(frozen=True)
 class LearnerEnd:
@@ -37,6 +39,7 @@ class HostReport:
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`).
         found: what replaced the run's own files there.
         unstorable: what failed there can never be stored, so nothing is kept for another attempt.
+        stages: those of the host so far, by its own clock.
     """
 
     host: int
@@ -52,6 +55,7 @@ class HostReport:
     checksums: str = ""
     found: tuple[str, ...] = ()
     unstorable: bool = False
+    stages: tuple[HostStage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from toolkit.agent.facts import HostReport, LearnerEnd
+from toolkit.agent.host_stages import HostStage
 from toolkit.agent.job_spec import Job
 from toolkit.agent.paths import BEGAN, CONTROL_FOLDER, RECORD
 from toolkit.agent.service import BucketClient
@@ -115,6 +116,7 @@ def read_report(found: dict[str, Any]) -> HostReport | None:
         body["learners"] = tuple(LearnerEnd(**one) for one in body["learners"])
         body["times"] = {key: (float(start), float(end)) for key, (start, end) in body["times"].items()}
         body["without_gpu"], body["found"] = tuple(body["without_gpu"]), tuple(body["found"])
+        body["stages"] = tuple(HostStage(**one) for one in body["stages"])
         return HostReport(**body)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -20,10 +20,11 @@ from toolkit.agent.flush import NotStored, flush
 from toolkit.agent.gpu_readings import GpuReadings
 from toolkit.agent.host_reports import Reports
 from toolkit.agent.host_samples import EVERY, HostSamples, put_samples
+from toolkit.agent.host_stages import Stopwatch, with_own
 from toolkit.agent.job_spec import Job
 from toolkit.agent.learners import Learners
 from toolkit.agent.metrics import read_metrics
-from toolkit.agent.outcome import first_word, judge, rank_statuses, rank_times
+from toolkit.agent.outcome import first_word, judge
 from toolkit.agent.paths import CHECKPOINTS, GO, HOST, LOGS, OUTPUT, STOP, VIEWS, WEIGHTS
 from toolkit.agent.process_limit import CROWDED
 from toolkit.agent.ranks import RankEnds, read_ranks
@@ -33,6 +34,7 @@ from toolkit.agent.run_document import completed, document_bytes, key_for
 from toolkit.agent.run_state import RunState, ended
 from toolkit.agent.service import BucketClient
 from toolkit.agent.status import read_status
+from toolkit.agent.step_results import step_result
 from toolkit.agent.untrusted import NotRegular, Replacements, read_tail
 from toolkit.agent.upload_progress import Waiting
 from toolkit.agent.weights import put_weights
@@ -62,6 +64,7 @@ class RunLifecycle:
         self._learners = Learners(job, engine, self._bucket, self._state.waiting, self._found)
         gpus = GpuReadings([one.container for one in job.here], engine, EVERY)
         self._samples = HostSamples(job, self._bucket.traffic, self._learners.usage, gpus)
+        self._times = Stopwatch()
         self._kept = False
         self._where = f"into {job.place}"
 
@@ -83,8 +86,9 @@ class RunLifecycle:
             self._reports.begin(self._state.record)
         Path(GO).touch()
         with self._samples.taken():
-            self._learners.wait()
-            ends = self._learners.ends()
+            with self._times.stage("processing"):
+                self._learners.wait()
+                ends = self._learners.ends()
             if any(end.exit_status == UNHEARD for end in ends):
                 self._state.results(unheard=True)
             self._state.enter("STORING", self._first_word(ends) or self._where)
@@ -156,20 +160,27 @@ class RunLifecycle:
             report = replace(
                 report, failure=failure.reason, what=failure.what, evidence=evidence, unstorable=failure.final
             )
-        return replace(report, found=self._found.what)
+        return replace(report, found=self._found.what, stages=self._times.taken)
 
     def _store_all(self, on_state: Callable[[Waiting], None]) -> str:
         """Store everything; returns the SHA-256 of the list of checksums, empty if there is none.
 
         Raises `NotStored`. Files that can never be stored do not keep others from being stored.
         """
-        job, never = self._job, None
+        never = None
         try:
-            flush(self._bucket, _SURE_SECONDS if self._learners.gave_up else job.store, on_state)
+            with self._times.stage("uploading"):
+                flush(self._bucket, _SURE_SECONDS if self._learners.gave_up else self._job.store, on_state)
         except NotStored as error:
             if not error.final:
                 raise
             never = error
+        with self._times.stage("verifying"):
+            return self._verify(never)
+
+    def _verify(self, never: NotStored | None) -> str:
+        """Store logs and samples, compare folder and bucket, store the checksums; `never` is what cannot be stored."""
+        job = self._job
         replaced = self._bucket.put_logs()
         for what in replaced:
             self._found.add(what)
@@ -204,8 +215,10 @@ class RunLifecycle:
     def _finish(self, mine: HostReport) -> None:
         """On learner 1's host only: collect the other hosts' reports, determine the outcome, publish the record."""
         job = self._job
-        reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
-        lists = gathered(self._bucket, job, reports)
+        with self._times.stage("collecting"):
+            reports = (mine, *self._reports.of_others(self._unheard, patient=not mine.failure))
+            lists = gathered(self._bucket, job, reports)
+        stages = {report.host: report.stages for report in reports} | {job.host: self._times.taken}
         facts = self._facts(lists.reports)
         count, size = (0, 0) if mine.failure else self._bucket.size()
         metrics = {} if mine.failure else read_metrics(self._bucket.get(f"{job.run}/metrics.json", 64 << 10))
@@ -215,6 +228,7 @@ class RunLifecycle:
             stored_bytes=size,
             metrics=self._state.record.get("metrics", {}) | metrics,
             checksums=lists.checksums,
+            host_stages=with_own(job.hosts, job.record.get("host_stages", ()), stages),
         )
         end, at = judge(job, facts), time.time()
         if not mine.failure or mine.unstorable:  # else a rescue stores it with the rest
@@ -258,26 +272,6 @@ def with_process_limit(job: Job, end: LearnerEnd, ranks: RankEnds) -> LearnerEnd
     if not met and end.number != 1 and end.exit_status == CROWDED:
         met = -1
     return replace(end, processes=end.processes or met)
-
-
-def step_result(job: Job, facts: Facts, step: dict[str, Any]) -> dict[str, Any]:
-    """A step for the record."""
-    ranks = rank_statuses(job, facts, step)
-    return {
-        "number": step["number"],
-        "command": step["command"],
-        "parallel": bool(ranks),
-        "each": job.noun(step["number"]),
-        "exit_status": step.get("exit_status"),
-        "seconds": round(step.get("ended", step["started"]) - step["started"], 3),
-        "ranks": ranks,
-        "times": rank_times(job, facts, step) if ranks else [],
-        "started": step["started"],
-        "ended": step.get("ended"),
-        "attempts": step.get("attempts", 1),
-        "folder": step.get("folder", ""),
-        "argv": step.get("argv", []),
-    }
 
 
 def last_lines(output: Path, count: int = _LAST_LINES) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -27,9 +28,10 @@ def unpack() -> NoReturn:
 
 
 def heartbeat_of_operator() -> str:
-    """The operator is alive; returns who wants the run to stop, if anyone does."""
+    """The operator is alive; returns this host's time (seconds since 1970), and who wants the run to stop, if anyone
+    does."""
     Path(OPERATOR_HEARTBEAT).touch()
-    return stopped_by(Path(STOP))
+    return f"{time.time():.6f} {stopped_by(Path(STOP))}".rstrip()
 
 
 def go(text: str) -> None:

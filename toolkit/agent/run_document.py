@@ -19,6 +19,7 @@ MOST_FILES = 20_000
 _LONGEST, _LARGEST = 4096, 1 << 62
 """Of a metric: characters of its name or text, and its absolute value if it is whole."""
 _STEP = ("number", "exit_status", "seconds", "started", "ended", "attempts", "folder", "argv", "ranks", "times")
+_HOST = ("host", "offset", "operator_clock", "host_clock")
 _END = {"state": "state", "end": "reason", "reason": "what", "error_code": "error_code", "evidence": "evidence"}
 
 
@@ -38,8 +39,10 @@ def completed(
         disputed: the keys that two hosts wrote differently, which have no checksum.
     """
     own, shared = _below(f"{run}/", sums), _below(f"{CHECKPOINTS}/", sums)
+    hosts = [{name: host[name] for name in _HOST if name in host} for host in record.get("host_stages", ())]
     return dict(launched) | {
         "stages": [{"state": state, "at": at} for state, at in record.get("states", ())],
+        **({"host_stages": hosts} if hosts else {}),
         "steps": [{name: step[name] for name in _STEP if name in step} for step in record.get("steps", ())],
         "end": {ours: record.get(field, "") for field, ours in _END.items()} | {"kept": list(record.get("kept", ()))},
         "metrics": {name: value for name, value in record.get("metrics", {}).items() if _is_metric(name, value)},

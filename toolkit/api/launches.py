@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -137,13 +138,13 @@ def start(
     training_id: TrainingId | None = None,
 ) -> Record:
     """Allocate hosts, plan, submit the run (by default with a new ID), follow it."""
-    training_id = training_id or new_training_id()
+    asked_at, training_id = time.time(), training_id or new_training_id()
     if id_file:
         write_output(Path(id_file), f"{training_id}\n".encode())
     view = view or SilentView()
     # boto3 is needed to check the buckets: it is imported while the engine is busy with what comes before.
     threading.Thread(target=load_boto3, name="boto3", daemon=True).start()
-    with _ready(order, images, training_id, report, wait=wait) as request:
+    with _ready(order, images, training_id, asked_at, report, wait=wait) as request:
         record = Launch(request, view).run()
         if not follow:
             return record
@@ -161,7 +162,7 @@ def start(
 
 @contextmanager
 def _ready(
-    order: Order, images: tuple[RunImage, str], training_id: TrainingId, report: Report, *, wait: bool
+    order: Order, images: tuple[RunImage, str], training_id: TrainingId, asked_at: float, report: Report, *, wait: bool
 ) -> Iterator[Request]:
     """The planned run, on hosts that are its own while the context lasts."""
     manifest, cluster = order.manifest, order.cluster
@@ -186,6 +187,8 @@ def _ready(
             confirm=allocation.confirm,
             hand_over=allocation.hand_over,
             checkpoint=order.checkpoint,
+            stages=allocation.stages,
+            asked_at=asked_at,
         )
 
 

@@ -15,6 +15,7 @@ from toolkit.api.run_records import (
     sign_record,
     verify_record,
 )
+from toolkit.cli.host_stages import clock_line, stage_lines
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.plural import counted
 from toolkit.run.document.model import RunDocument
@@ -106,6 +107,10 @@ def lines_of(document: RunDocument) -> Iterator[tuple[str, str]]:
     for stage, following in zip(document.stages, [*document.stages[1:], None], strict=False):
         took = f"  {following.at - stage.at:.1f} s" if following else ""
         yield stage.state.value.lower(), f"{datetime.fromtimestamp(stage.at, UTC):%Y-%m-%d %H:%M:%S}{took}"
+    hosts = [one.value() for one in document.host_stages]
+    for number, line in enumerate(stage_lines(hosts)):
+        yield "" if number else "hosts", line
+    yield "clocks", clock_line(hosts)
     for line in end.evidence.splitlines():
         yield "evidence", line
     if document.metrics:

@@ -6,7 +6,8 @@ The scripts, checks and probes are in the topics: `toolkit.doctor.topics`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,16 +57,20 @@ def host_facts(name: str, printed: Printed) -> HostFacts:
     return HostFacts(name, "end" in printed.sections, more=more, **fields)
 
 
-def gather(hosts: Hosts, asked: Asked) -> tuple[Answer[HostFacts], ...]:
-    """The facts of all hosts, in parallel; an unreachable host's answer is its error."""
+def gather(
+    hosts: Hosts, asked: Asked, timed: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+) -> tuple[Answer[HostFacts], ...]:
+    """The facts of all hosts, in parallel; an unreachable host's answer is its error. A host is asked in the context
+    that `timed` has for its name."""
     cluster = asked.cluster
     argv = question(cluster.container_engine, cluster.scratch)
 
     def ask(shell: Shell) -> HostFacts:
-        shell.run(["true"])  # opens the connection first, so both ways take as long: clocks are compared
-        before = time.time()
-        done = shell.run(argv, timeout=SECONDS)
-        return host_facts(shell.name, Printed(done.output, before, time.time()))
+        with timed(shell.name):
+            shell.run(["true"])  # opens the connection first, so both ways take as long: clocks are compared
+            before = time.time()
+            done = shell.run(argv, timeout=SECONDS)
+            return host_facts(shell.name, Printed(done.output, before, time.time()))
 
     return hosts.each(ask)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from toolkit.agent.checksums import sha256_of, write_list
+from toolkit.agent.host_stages import ClockOffset, HostStage, HostStages
 from toolkit.agent.run_document import completed, document_bytes
 from toolkit.cluster.reader import read_cluster
 from toolkit.doctor.facts import EngineFacts, Gpu, HostFacts
@@ -44,6 +45,21 @@ FACTS = {
         gpus=(Gpu(0, "GPU-1", "Tesla P100-SXM2-16GB"),),
     )
 }
+HOST_STAGES = (
+    HostStages(
+        "p100-01",
+        (HostStage("image", 1.1, 1.5, "already there"), HostStage("agent", 3.0, 3.5), HostStage("mounts", 3.5, 6.0)),
+        (HostStage("processing", 10.0, 22.0), HostStage("uploading", 22.0, 22.5), HostStage("collecting", 22.6, 22.9)),
+        ClockOffset(0.01, 0.05),
+    ),
+    HostStages(
+        "p100-02",
+        (HostStage("image", 1.1, 1.9, "from p100-01"), HostStage("agent", 3.0, 3.3), HostStage("mounts", 3.3, 7.9)),
+        (HostStage("processing", 17.0, 29.1), HostStage("uploading", 29.1, 29.3)),
+        ClockOffset(7.25, 0.04),
+    ),
+)
+"""The clock of the second is ahead."""
 LISTING = {"sha256": "d" * 64, "files": 1, "bytes": 7, "entries": [{"path": "digits.gz", "bytes": 7, "etag": "e" * 32}]}
 IMAGE = RunImage(
     *("tensorflow-ddl-2.19-py3.11-cuda12:0123456789ab", f"sha256:{'c' * 64}", (("PATH", "/usr/bin"),)),
@@ -109,6 +125,7 @@ def record(**more: Any) -> Record:
         "metrics": {"loss": 0.5},
         "code_digest": code_digest(LISTED),
         "checksums": sha256_of(SUMS_LIST),
+        "host_stages": HOST_STAGES,
     }
     return Record(**(values | more))
 

@@ -44,19 +44,31 @@ def test_the_schema_in_the_package_is_that_of_the_models() -> None:
 def test_the_schema_accepts_a_record_and_names_its_own_version() -> None:
     jsonschema.Draft202012Validator.check_schema(document_schema())
     jsonschema.validate(document(), document_schema())
-    assert document_schema()["properties"]["schema"]["const"] == document_schema()["$id"] == "urn:toolkit:run-record:1"
+    assert (
+        document_schema()["properties"]["schema"]["enum"][-1] == document_schema()["$id"] == "urn:toolkit:run-record:2"
+    )
+
+
+def test_a_record_of_the_form_before_hosts_stages_is_still_one() -> None:
+    found = {name: value for name, value in document().items() if name != "host_stages"}
+    found["schema"] = "urn:toolkit:run-record:1"
+    jsonschema.validate(found, document_schema())
+    assert read_document(json.dumps(found).encode()).host_stages == ()
 
 
 @pytest.mark.parametrize(
     ("path", "to", "said"),
     [
-        (("schema",), "urn:toolkit:run-record:2", "schema"),
+        (("schema",), "urn:toolkit:run-record:3", "schema"),
         (("run", "id"), "../../etc", "run.id"),
         (("code", "sha256"), "A" * 64, "code.sha256"),
         (("results", "files", 0, "sha256"), "a" * 63, "results.files.0.sha256"),
         (("results", "files", 0, "path"), "", "results.files.0.path"),
         (("end", "state"), "DONE", "end.state"),
         (("stages", 0, "at"), -1.0, "stages.0.at"),
+        (("host_stages", 0, "host_clock", 0, "start"), -1.0, "host_stages.0.host_clock.0.start"),
+        (("host_stages", 1, "offset", "error"), -1.0, "host_stages.1.offset.error"),
+        (("host_stages", 1, "operator_clock", 0, "name"), "", "host_stages.1.operator_clock.0.name"),
         (("steps", 0, "exit_status"), "0", "steps.0.exit_status"),
         (("metrics", "loss"), [1], "metrics.loss"),
         (("more",), 1, "more"),

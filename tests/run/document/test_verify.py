@@ -92,7 +92,9 @@ def test_a_record_that_says_something_else_than_this_machine_knows_is_named(
     assert any(one.startswith(said) for one in verify_record(RUN).differences)
 
 
-@pytest.mark.parametrize(("part", "field", "value"), [("steps", "exit_status", 1), ("stages", "at", 0.5)])
+@pytest.mark.parametrize(
+    ("part", "field", "value"), [("steps", "exit_status", 1), ("stages", "at", 0.5), ("host_stages", "offset", None)]
+)
 def test_a_history_that_was_rewritten_is_named(run: StoredRun, part: str, field: str, value: object) -> None:
     first, *rest = document()[part]
     forged(run, **{part: [first | {field: value}, *rest]})

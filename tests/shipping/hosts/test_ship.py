@@ -29,6 +29,14 @@ def test_a_bare_host_gets_the_image_under_its_id_and_name(world: Any, form: str)
     assert host.names == {"x:1": image.image_id}
 
 
+def test_each_host_is_named_once_it_has_the_image(world: Any) -> None:
+    image, arrived = world.image("x:1", (BASE, TOP)), list[Shipped]()
+    hosts = [world.host("bare"), world.host("full", [image], {"x:1": image.image_id})]
+    found = shipped(world, hosts, image, arrived=arrived.append)
+    assert found == (Shipped("bare", "operator", 2), Shipped("full", "there", 0))
+    assert sorted(arrived, key=lambda one: one.host) == list(found)
+
+
 @pytest.mark.parametrize("form", ["20", "25", "podman"])
 def test_only_the_layers_that_a_host_lacks_travel(world: Any, form: str) -> None:
     image, other = world.image("x:1", (BASE, MIDDLE, TOP)), world.image("y:1", (BASE, MIDDLE, b"else"))

@@ -39,8 +39,9 @@ def own_differences(found: Mapping[str, Any], launched: Mapping[str, Any], recor
     ]
     said = [f"{name}: {theirs!r}, but this machine recorded {ours!r}" for name, theirs, ours in pairs if theirs != ours]
     said += [f"{name}: not what this machine launched" for name in launched if found.get(name) != launched[name]]
-    recorded = ("stages", "steps", "end", *(() if record.collected else ("metrics",)))  # a collection adds metrics
-    return said + [f"{name}: not what this machine recorded" for name in recorded if found[name] != own[name]]
+    recorded = ["stages", "host_stages", "steps", "end"]
+    recorded += [] if record.collected else ["metrics"]  # a collection adds metrics
+    return said + [f"{name}: not what this machine recorded" for name in recorded if found.get(name) != own.get(name)]
 
 
 def code_differences(document: RunDocument) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toolkit.agent import host_stages
 from toolkit.run.document.form import MAX_BYTES, SCHEMA
 from toolkit.run.plan.training_id import CheckedId
 from toolkit.run.records.record import Moment, State, plain_json
@@ -148,6 +149,48 @@ class Stage(_Part):
     at: Moment
 
 
+class ClockOffset(_Part):
+    """How many seconds a host's clock was ahead of the operator's, give or take `error`: it was read once during an
+    exchange that took twice as long."""
+
+    ahead: float
+    error: Annotated[float, Field(ge=0)]
+
+
+class HostStage(_Part):
+    """A stage of a host, from `start` to `end` in seconds since 1970 (UTC), both by the same clock."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    start: Moment
+    end: Moment
+    note: Annotated[str, Field(max_length=255)] = ""
+
+
+Stages = Annotated[tuple[HostStage, ...], Field(max_length=64)]
+
+
+class HostStages(_Part):
+    """When a host went through which stage.
+
+    `operator_clock` are the stages before the start signal, timed by the operator's clock; stages may overlap.
+    `host_clock` are those after it, timed by the host's own. `offset` is null if the clocks were not compared.
+    """
+
+    host: Text
+    offset: ClockOffset | None = None
+    operator_clock: Stages
+    host_clock: Stages
+
+    def value(self) -> host_stages.HostStages:
+        """The same as the run's own record has it."""
+        operator, own = (
+            tuple(host_stages.HostStage(one.name, one.start, one.end, one.note) for one in stages)
+            for stages in (self.operator_clock, self.host_clock)
+        )
+        offset = host_stages.ClockOffset(self.offset.ahead, self.offset.error) if self.offset else None
+        return host_stages.HostStages(self.host, operator, own, offset)
+
+
 class Step(_Part):
     """A command as it ran. `argv` and `folder` are as learner 1's supervisor reported them; `ranks` are the exit
     statuses of its processes in order (null: none was left), `times` their start and end."""
@@ -202,9 +245,9 @@ class Results(_Part):
 
 class RunDocument(_Part):
     """A run of toolkit: what was asked, what ran on what, how it ended, what it left. `manifest` is the canonical form,
-    with references in the place of keys."""
+    with references in the place of keys. `host_stages` is not in form 1."""
 
-    form: Literal["urn:toolkit:run-record:1"] = Field(alias="schema")
+    form: Literal["urn:toolkit:run-record:1", "urn:toolkit:run-record:2"] = Field(alias="schema")
     tool: Tool
     run: Run
     manifest: Annotated[dict[str, Any], Field(max_length=_MOST)]
@@ -215,6 +258,7 @@ class RunDocument(_Part):
     learners: Annotated[tuple[Learner, ...], Field(max_length=_MOST)]
     commands: Annotated[tuple[Command, ...], Field(max_length=_MOST)]
     stages: Annotated[tuple[Stage, ...], Field(max_length=_MOST)]
+    host_stages: Annotated[tuple[HostStages, ...], Field(max_length=_MOST)] = ()
     steps: Annotated[tuple[Step, ...], Field(max_length=_MOST)]
     end: End
     metrics: Annotated[dict[Text, int | float | Text], Field(max_length=_MOST)]

@@ -16,7 +16,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from toolkit.run.document.dsse import enveloped, key_id, opened
-from toolkit.run.document.form import SCHEMA
 
 MAX_BYTES = 96 << 20
 """Of a signature, which contains a record."""
@@ -31,7 +30,7 @@ def signed_record(document: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) 
     statement = {
         "_type": _STATEMENT,
         "subject": _subjects(document),
-        "predicateType": SCHEMA,
+        "predicateType": document["schema"],
         "predicate": dict(document),
     }
     return _text(enveloped(json.dumps(statement).encode(), key))
@@ -43,7 +42,8 @@ def record_differences(data: bytes, document: Mapping[str, Any], key: ec.Ellipti
         statement = opened(_json(data), key)
     except ValueError as error:
         return [f"the record's signature: {error}"]
-    wanted = {"_type": _STATEMENT, "subject": _subjects(document), "predicateType": SCHEMA, "predicate": dict(document)}
+    about = {"predicateType": document["schema"], "predicate": dict(document)}
+    wanted = {"_type": _STATEMENT, "subject": _subjects(document), **about}
     other = [name for name, value in wanted.items() if statement.get(name) != value]
     return [f"the record's signature is of another record: its {name} differs" for name in other]
 

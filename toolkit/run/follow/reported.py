@@ -19,7 +19,7 @@ from toolkit.agent.metrics import Metric
 from toolkit.agent.process_limit import MORE_PROCESSES
 from toolkit.errors import Code
 from toolkit.run.plan.training_id import CheckedId
-from toolkit.run.records.record import Moment, Record, State, StepResult, plain_json
+from toolkit.run.records.record import BoundedStages, Moment, Record, State, StepResult, plain_json
 
 MAX_BYTES = 16 << 20
 """Of a record in a bucket: 1,024 ranks and 100 commands, with each rank's status and times, take about 6 MiB."""
@@ -64,6 +64,7 @@ class Outcome(BaseModel):
     kept: Annotated[tuple[Annotated[str, Field(max_length=_MOST)], ...], Field(max_length=_MOST)] = ()
     metrics: Annotated[dict[str, Metric], BeforeValidator(_metrics)] = Field(default_factory=dict)
     checksums: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    host_stages: Annotated[tuple[BoundedStages, ...], Field(max_length=_MOST)] = ()
 
     @field_validator("error_code", "end")
     @classmethod

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from toolkit.agent.host_stages import HostStage
 from toolkit.cluster.kinds import KINDS, loaded
 from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
@@ -48,6 +49,7 @@ class Allocation:
         notes: what the operator should know, such as a skipped host.
         facts: by host, what its allocation found out; for the run's record.
         leases: by host, the label by which the run's containers hold it.
+        stages: by host, when its allocation went through which stage, by this machine's clock.
         confirm: called once the run has a container on each host; raises `ToolkitError` (S100) if the run has lost one
             of its hosts by then.
         hand_over: called when the run no longer needs this process. From then on its containers hold its hosts, which
@@ -61,6 +63,7 @@ class Allocation:
     notes: tuple[str, ...] = ()
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     leases: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, tuple[HostStage, ...]] = field(default_factory=dict)
     confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None
 

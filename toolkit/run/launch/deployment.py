@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from toolkit.agent.host_stages import Clock, ClockOffset, HostStages, Stopwatch, compared
 from toolkit.agent.job_spec import Job
 from toolkit.catalogue.model import LEARNER_UID
 from toolkit.containers.engine import Engine
@@ -35,11 +38,16 @@ _LEARNERS_AT_ONCE = 4
 class HostDeployment:
     """One run on the host of `engine`. Each method is one step; `cleanup` removes everything.
 
-    `lease` is the label of the run's lease there, empty if there is none.
+    `lease` is the label of the run's lease there, empty if there is none. `clock` is the operator's, which times its
+    stages; `offset` is what heartbeats said of the host's.
     """
 
-    def __init__(self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "") -> None:
+    def __init__(
+        self, plan: RunPlan, engine: Engine, learners: tuple[Learner, ...], lease: str = "", clock: Clock | None = None
+    ) -> None:
         self.engine, self.learners = engine, learners
+        self.times = Stopwatch(clock)
+        self.offset: ClockOffset | None = None
         self._plan, self._lease, self._volume = plan, lease, ""
         self.side = SideContainer(engine, plan.side_container, plan.training_id, plan.side_image, plan.volume)
         self.results = results_server(engine, plan.results_folder, plan.training_id, plan.side_image)
@@ -48,7 +56,22 @@ class HostDeployment:
 
     def start_agent(self) -> None:
         """Start the agent here; it cleans up if it gets no start signal."""
-        self._volume = self.agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
+        with self.times.stage("agent"):
+            self._volume = self.agent.start(self._lease, self._plan.cpus_on(self.learners[0].placement.host))
+
+    def heartbeat(self) -> str:
+        """Send the operator's heartbeat to the agent; returns who wants the run to stop, if anyone. It also compares
+        clocks: the shortest exchange says the most."""
+        now = self.times.clock.now
+        sent = now()
+        said = self.agent.say("heartbeat").output.strip()
+        received = now()
+        read, _, who = said.partition(" ")
+        with suppress(ValueError):
+            found = compared(sent, float(read), received)
+            if math.isfinite(found.ahead) and (not self.offset or found.error < self.offset.error):
+                self.offset = found
+        return who
 
     def mount_buckets(self, access: dict[str, Access]) -> None:
         """Start the side container, which holds the keys; mount the buckets; create the run's folder.
@@ -56,12 +79,13 @@ class HostDeployment:
         Raises `ToolkitError` (S302, S303) if data or results in a folder are not on this host.
         """
         plan = self._plan
-        self._find_data()
-        if self.results:
-            self.agent.make_folders()
-            access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
-        self.side.hold_for(plan.results_mount, self._volume, local=plan.write_local)
-        self.side.prepare(access, plan.mounts, [] if plan.write_local else [f"{plan.run_folder}/logs"])
+        with self.times.stage("mounts"):
+            self._find_data()
+            if self.results:
+                self.agent.make_folders()
+                access = access | {"results": self.results.start_for_run(self._volume, access["results"])}
+            self.side.hold_for(plan.results_mount, self._volume, local=plan.write_local)
+            self.side.prepare(access, plan.mounts, [] if plan.write_local else [f"{plan.run_folder}/logs"])
 
     def put(self, code: tuple[CodeFile, ...], entries: Iterable[Entry]) -> None:
         """Create the run's folders on this host; copy the code and the files of its learners."""
@@ -74,7 +98,9 @@ class HostDeployment:
             Entry(f"code/{file.name}", file.content, 0o755 if file.executable else 0o644, LEARNER_UID, file.sha256)
             for file in code
         ]
-        self.agent.put([folder("mnt"), *folders, *files, *(entry for entry in entries if entry.name.startswith(own))])
+        mine = [entry for entry in entries if entry.name.startswith(own)]
+        with self.times.stage("files"):
+            self.agent.put([folder("mnt"), *folders, *files, *mine])
 
     def make_network(self) -> str:
         """Create the run's private network; returns its CIDR."""
@@ -86,8 +112,9 @@ class HostDeployment:
         """Start its learners, which wait for the start signal; buckets that are mounted later appear in them."""
         argvs = [learner_argv(self.engine.runtime, self._plan, one, self._volume, self._lease) for one in self.learners]
         errands = [Errand(self.engine.host, partial(self.engine.run, argv)) for argv in argvs]
-        for answer in do_all(errands, at_once=_LEARNERS_AT_ONCE):
-            answer.get()
+        with self.times.stage("learners"):
+            for answer in do_all(errands, at_once=_LEARNERS_AT_ONCE):
+                answer.get()
 
     def go(self, job: Job) -> None:
         """Send the start signal; from now on the run needs no operator."""
@@ -128,12 +155,14 @@ class Deployment:
         self, plan: RunPlan, engines: Mapping[str, Engine], templates: Path, leases: Mapping[str, str]
     ) -> None:
         self._plan, self._templates = plan, templates
+        clock = Clock()
         self._hosts = tuple(
             HostDeployment(
                 plan,
                 engines[host],
                 tuple(one for one in plan.learners if one.placement.host == host),
                 leases.get(host, ""),
+                clock,
             )
             for host in plan.hosts
         )
@@ -144,7 +173,13 @@ class Deployment:
 
     def heartbeat(self) -> str:
         """Send the operator's heartbeat to every agent; returns who wants the run to stop, if anyone."""
-        return next(filter(None, self._each(lambda host: host.agent.say("heartbeat").output.strip())), "")
+        return next(filter(None, self._each(HostDeployment.heartbeat)), "")
+
+    def stages(self) -> tuple[HostStages, ...]:
+        """What was prepared on each host so far, and when."""
+        names = [host.learners[0].placement.host for host in self._hosts]
+        pairs = zip(names, self._hosts, strict=True)
+        return tuple(HostStages(name, host.times.taken, offset=host.offset) for name, host in pairs)
 
     def fill(self, access: dict[str, Access], code: tuple[CodeFile, ...]) -> str:
         """On each host mount the buckets and, meanwhile, copy the run's files and start its learners; store the code

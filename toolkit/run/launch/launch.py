@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from toolkit import interrupts
 from toolkit.agent.end_reasons import Reason
+from toolkit.agent.host_stages import HostStage, HostStages
 from toolkit.agent.paths import CONTROL_FOLDER
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.doctor.facts import HostFacts
@@ -46,7 +47,8 @@ class Request:
     """What is launched, where its files are on this machine, and the engine of each host that the plan names.
 
     Attributes:
-        facts, leases, confirm, hand_over: see `toolkit.run.launch.allocator.Allocation`.
+        facts, leases, confirm, hand_over, stages: see `toolkit.run.launch.allocator.Allocation`.
+        asked_at: when the run was asked for, before its hosts were allocated (seconds since 1970).
         checkpoint: see `toolkit.run.records.record.Record`.
     """
 
@@ -63,6 +65,8 @@ class Request:
     confirm: Callable[[], None] = lambda: None
     hand_over: Callable[[], None] = lambda: None
     checkpoint: str = ""
+    stages: Mapping[str, tuple[HostStage, ...]] = field(default_factory=dict)
+    asked_at: float = field(default_factory=time.time)
 
 
 T = TypeVar("T")
@@ -140,7 +144,7 @@ class Launch:
         """From here on the run continues on its own."""
         self._act(lambda: None)
         plan, home = self._plan, self._request.home
-        record = replace(self._record, launcher=None)
+        record = replace(self._record, launcher=None, host_stages=self._host_stages())
         document = self._document()
         save_launched(home, plan.training_id, document)
         with interrupts.ignored():
@@ -157,6 +161,11 @@ class Launch:
         data = self._listing.result() if self._listing else {"not_listed": "it is not on this machine"}
         listed = (code.digest, [file.listed for file in code.files])
         return launched_part(asked.manifest, self._plan, listed, asked.facts, data, self._subnet)
+
+    def _host_stages(self) -> tuple[HostStages, ...]:
+        """Of each host: its allocation, and what was prepared on it."""
+        early, found = self._request.stages, self._deployment.stages()
+        return tuple(replace(one, operator_clock=(*early.get(one.host, ()), *one.operator_clock)) for one in found)
 
     def _act(self, act: Callable[[], T]) -> T:
         """Run one step, unless a stop was requested."""
@@ -175,6 +184,7 @@ class Launch:
 
     def _end(self, state: State, what: str, reason: Reason, code: str = "") -> None:
         self._record = replace(self._record, reason=what, end=reason.value, error_code=code, launcher=None)
+        self._record = replace(self._record, host_stages=self._host_stages())
         self._enter(state, what)
 
     def _clean_up(self) -> None:
@@ -236,4 +246,4 @@ def first_record(request: Request) -> Record:
         checkpoint=request.checkpoint,
         reproduces=plan.reproduces,
         deterministic=plan.deterministic,
-    ).at(State.QUEUED, time.time())
+    ).at(State.QUEUED, request.asked_at)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+from toolkit.agent.host_stages import Clock, Stopwatch
 from toolkit.cluster.model import Cluster, Host
 from toolkit.compatibility.reader import read_table
 from toolkit.containers.engine import Engine
@@ -42,10 +43,11 @@ from toolkit.run.launch.placement import (
 )
 from toolkit.run.plan.run_plan import Placement
 from toolkit.runtimes.registry import RUNTIMES
-from toolkit.shipping.hosts.ship import ship
+from toolkit.shipping.hosts.ship import Shipped, ship
 
 _POLL_SECONDS = 5.0
 _STAGE = "hosts"
+_WAYS = {"there": "already there", "registry": "from the registry", "operator": "from this machine"}
 
 
 class SshAllocator(Allocator):
@@ -83,6 +85,8 @@ class _Allocating:
         self._compute = request.manifest.compute
         self._program = RUNTIMES[cluster.container_engine].program
         self._leases, self._labels = list[tuple[Shell, Lease]](), dict[str, str]()
+        self._clock = Clock()
+        self._times = {host.name: Stopwatch(self._clock) for host in cluster.hosts}
         self._hosts = stack.enter_context(Hosts(cluster))
         stack.callback(release_all, self._leases, engine=self._program)
 
@@ -109,6 +113,7 @@ class _Allocating:
             notes=tuple(f"skipped: {one.host}: {one.found}" for one in skipped(self._cluster, chosen, findings)),
             facts={one.name: one for one in mine},
             leases=self._labels,
+            stages={host.name: self._times[host.name].taken for host in chosen},
             confirm=confirm,
             hand_over=self._hand_over,
         )
@@ -122,14 +127,14 @@ class _Allocating:
     def _look(self) -> tuple[dict[str, HostFacts], tuple[Finding, ...]]:
         self._report(Progress(_STAGE, f"checking {len(self._cluster.hosts)}"))
         asked = asked_of(self._cluster, read_table(assets() / "images"), self._request.manifest)
-        answers = gather(self._hosts, asked)
+        answers = gather(self._hosts, asked, lambda host: self._times[host].stage("check"))
         return {answer.host: answer.value for answer in answers if answer.value}, short(answers, asked)
 
     def _take(
         self, facts: Mapping[str, HostFacts], findings: Sequence[Finding]
     ) -> tuple[tuple[Host, ...], dict[str, tuple[str, ...]]]:
         """Lease hosts; returns them and, by host, the UUIDs of their GPUs."""
-        compute = self._compute
+        compute, begun = self._compute, self._clock.now()
         choose_hosts(self._cluster, compute, findings, {})  # what can never be had is an error now; do not wait for it
         while True:
             held = self._held(tuple(facts))
@@ -142,6 +147,8 @@ class _Allocating:
                 continue
             gpus = {host.name: free_gpus(facts[host.name], host, held, compute.gpus_per_node) for host in chosen}
             if self._acquire(gpus):
+                for host in chosen:
+                    self._times[host.name].add("lease", begun)
                 return chosen, gpus
 
     def _acquire(self, gpus: Mapping[str, tuple[str, ...]]) -> bool:
@@ -176,6 +183,11 @@ class _Allocating:
         """The side container's image first: hosts relay the other one with it."""
         store, image, side_image = ImageStore(), self._request.image, self._request.side_image
         addresses = {placement.host: placement.address for placement in placements}
+        begun = self._clock.now()
+
+        def arrived(shipped: Shipped) -> None:
+            self._times[shipped.host].add("image", begun, _WAYS.get(shipped.way, f"from {shipped.way}"))
+
         for image_id, reference in ((store.get(side_image).image_id, side_image), (image.image_id, image.reference)):
             ship(
                 image_id,
@@ -186,6 +198,7 @@ class _Allocating:
                 registry=self._cluster.registry,
                 relay_image=side_image,
                 addresses=addresses,
+                arrived=arrived if reference == image.reference else lambda _: None,
             )
 
 

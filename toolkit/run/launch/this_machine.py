@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
+from toolkit.agent.host_stages import Stopwatch
 from toolkit.cluster.model import UNBOUND, Cluster
 from toolkit.containers.engine import LOCAL, Engine
 from toolkit.doctor.facts import HostFacts
@@ -90,9 +91,12 @@ class LocalAllocator(Allocator):
     @contextmanager
     def allocate(self, request: AllocationRequest, report: Report) -> Iterator[Allocation]:  # noqa: ARG002 (quick)
         """See `Allocator.allocate`. Other launches wait until the run's containers say which CPUs it took."""
+        times = Stopwatch()
         with Turn() as turn:
-            placements = self._placements(request.manifest.compute, turn.look)
-            yield Allocation(placements, {"": LOCAL}, facts={"": facts_here()}, confirm=turn.end)
+            with times.stage("check"):
+                placements = self._placements(request.manifest.compute, turn.look)
+            facts, stages = {"": facts_here()}, {"": times.taken}
+            yield Allocation(placements, {"": LOCAL}, facts=facts, stages=stages, confirm=turn.end)
 
     @contextmanager
     def connect(self, hosts: Sequence[str] = ()) -> Iterator[Mapping[str, Engine]]:  # noqa: ARG002 (it has one)

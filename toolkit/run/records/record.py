@@ -9,15 +9,33 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
+from toolkit.agent.host_stages import HostStages
 from toolkit.agent.metrics import Metric
 from toolkit.manifest.compute import CPU, split
 from toolkit.manifest.results import place_at
 from toolkit.run.plan.training_id import CheckedId
 
-Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+_YEAR_10000 = 253_402_300_800
+Moment = Annotated[float, Field(ge=0, lt=_YEAR_10000)]
 """Seconds since 1970, before the year 10000: the range of a date."""
+_LONGEST, _MOST_STAGES = 255, 64
+
+
+def _bounded(found: HostStages) -> HostStages:
+    stages = (*found.operator_clock, *found.host_clock)
+    if len(stages) > _MOST_STAGES or not all(0 <= one.start <= one.end < _YEAR_10000 for one in stages):
+        raise ValueError("too many stages, or times that are none")
+    if max(len(found.host), *(len(text) for one in stages for text in (one.name, one.note)), 0) > _LONGEST:
+        raise ValueError(f"a text of more than {_LONGEST} characters")
+    if found.offset and not (abs(found.offset.ahead) < _YEAR_10000 and 0 <= found.offset.error < _YEAR_10000):
+        raise ValueError("an offset that is none")
+    return found
+
+
+BoundedStages = Annotated[HostStages, AfterValidator(_bounded)]
+"""The agent's module has the standard library alone, so the bounds are here. NaN is within none."""
 
 
 class State(StrEnum):
@@ -94,6 +112,8 @@ class Record:
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty if
             there is none.
         write_local: its programs write results to the host's disk, and not through a mount.
+        host_stages: when each of its hosts, learner 1's first, went through which stage; empty in records of earlier
+            versions.
     """
 
     training_id: CheckedId
@@ -135,6 +155,7 @@ class Record:
     write_local: bool = False
     reproduces: str = ""
     deterministic: bool = False
+    host_stages: tuple[BoundedStages, ...] = ()
 
     @property
     def ran_on(self) -> str:

@@ -45,6 +45,7 @@ def ship(
     relay_image: str = "",
     addresses: Mapping[str, str] = _NO_ADDRESSES,
     tree_from: int = _TREE_FROM,
+    arrived: Callable[[Shipped], None] = lambda _: None,
 ) -> tuple[Shipped, ...]:
     """Give every host the image, under its ID and its name; results in the order of `hosts`.
 
@@ -56,13 +57,14 @@ def ship(
             nothing else. Empty: each host is fed from this machine.
         addresses: by host, its IP address in the network that hosts reach each other by.
         tree_from: from how many hosts on that lack the same, hosts feed each other. Default 3: two are fed from here.
+        arrived: called for each host as soon as it has the image, in the host's own thread.
 
     Raises `ToolkitError`: of the one host that failed, or S100 with one line for each; other hosts continue, partially
     loaded images have no name, and a second call completes what is missing.
     """
     stop = threading.Event()
     image = outgoing(image_id, reference, source, stop)
-    work = _Work(image, tuple(HostImages(engine) for engine in hosts), _one_at_a_time(report), stop)
+    work = _Work(image, tuple(HostImages(engine) for engine in hosts), _one_at_a_time(report), stop, arrived)
     work.look(registry)
     groups = work.lacking()
     for prefix, group in groups.items():
@@ -77,8 +79,16 @@ def ship(
 class _Work:
     """One call of `ship`: the results so far."""
 
-    def __init__(self, image: Outgoing, hosts: tuple[HostImages, ...], report: Report, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        image: Outgoing,
+        hosts: tuple[HostImages, ...],
+        report: Report,
+        stop: threading.Event,
+        arrived: Callable[[Shipped], None],
+    ) -> None:
         self._image, self._hosts, self._report, self._stop = image, hosts, report, stop
+        self._arrived = arrived
         self._answers: dict[str, Answer[Shipped]] = {}
         self._prefixes: dict[str, int] = {}
         """By host that lacks the image, how many of its layers it has."""
@@ -167,7 +177,13 @@ class _Work:
         return Shipped(images.host, way, len(self._image.diff_ids) - prefix)
 
     def _each(self, hosts: Sequence[HostImages], act: Callable[[HostImages], Shipped | None], at_once: int) -> None:
-        jobs = [Job(images.host, partial(act, images)) for images in hosts]
+        def ship_to(images: HostImages) -> Shipped | None:
+            shipped = act(images)
+            if shipped:
+                self._arrived(shipped)
+            return shipped
+
+        jobs = [Job(images.host, partial(ship_to, images)) for images in hosts]
         answers = do_all(jobs, at_once=at_once, stop=self._stop, hurry=partial(_end_commands, hosts))
         self._answers.update({answer.host: answer for answer in answers})  # type: ignore[misc]
 

@@ -1,0 +1,52 @@
+"""The stages of a run's hosts as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from toolkit.agent.host_stages import HostStages
+from toolkit.plural import counted
+from toolkit.run.records.stage_times import StageTime, stage_times
+
+
+def stage_lines(hosts: Sequence[HostStages]) -> Iterator[str]:
+    """A table: the time of each stage, of several hosts the shortest, the median and the longest; empty without any."""
+    times = stage_times(hosts)
+    if not times:
+        return
+    if len(hosts) == 1:
+        rows = [["stage", "clock", "time"], *([one.name, _clock(one), _seconds(one.longest)] for one in times)]
+    else:
+        rows = [["stage", "clock", "shortest", "median", "longest", "on"]]
+        for one in times:
+            spread = [_seconds(value) for value in (one.shortest, one.median, one.longest)]
+            rows.append([one.name, _clock(one), *spread, one.slowest])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row, note in zip(rows, ["", *(one.note for one in times)], strict=True):
+        cells = (
+            f"{text:>{width}}" if 2 <= column <= 4 else f"{text:<{width}}"
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield f"{'  '.join(cells)}  {note}".rstrip()
+
+
+def clock_line(hosts: Sequence[HostStages]) -> str:
+    """How the hosts' clocks stood to the operator's; empty if they were not compared."""
+    compared = [(host, host.offset) for host in hosts if host.offset]
+    if not compared:
+        return ""
+    off = [(host, offset) for host, offset in compared if host.ahead]
+    if not off:
+        return f"agree with the operator's within {max(offset.error for _, offset in compared):.2f} s"
+    host, offset = max(off, key=lambda pair: abs(pair[1].ahead))
+    how = "ahead of" if offset.ahead > 0 else "behind"
+    which = f"{counted(len(off), 'host')} differ; {host.host}: " if len(off) > 1 else f"{host.host}: "
+    return f"{which}{abs(offset.ahead):.2f} s {how} the operator's (± {offset.error:.2f} s)"
+
+
+def _clock(one: StageTime) -> str:
+    return "host" if one.is_own else "operator"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s"
