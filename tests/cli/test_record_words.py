@@ -10,10 +10,11 @@ import pytest
 
 from tests.run.document.sample import HOST_STAGES, RUN, document
 from toolkit.agent.run_document import document_bytes
-from toolkit.cli.host_stages import clock_line, stage_lines
+from toolkit.cli.host_stages import stage_lines
 from toolkit.cli.main import main, parser
 from toolkit.cli.record import lines_of
 from toolkit.run.document.model import read_document
+from toolkit.run.records.stage_times import clocks_said
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_of_one_host_each_stage_has_its_time_and_what_is_said_of_it() -> None:
         "image       operator   0.4 s  already there",
         "agent       operator   0.5 s",
     ]
-    assert clock_line(HOST_STAGES[:1]) == "agree with the operator's within 0.05 s"
+    assert clocks_said(HOST_STAGES[:1]) == "agree with the operator's within 0.05 s"
 
 
 def test_a_record_of_an_earlier_version_has_no_stages_of_hosts_and_shows_none() -> None:

@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 
+from toolkit.agent.host_stages import ClockOffset, HostStage, HostStages
 from toolkit.metrics.series import Point, RunMetrics, Series
 from toolkit.report.model import LogExcerpt, LogLine, ReportInput, RunInput
 from toolkit.run.records.record import Record, State, StepResult
@@ -75,6 +76,33 @@ def record(
         code_digest="c26c0fda3d561f77b2d6aab134f146e42e34fe060b66f708af0d51e1b5ce66e5",
         checksums="db83470a7159554836bbf1839dec578c8579e99187951e04a9bb9cf35a626192",
     )
+
+
+def staged(run: Record, ahead: float = 0.0) -> Record:
+    """The same run with the stages of its hosts; the last host's clock is `ahead`, and its image was sent for long."""
+    begin, marks = run.states[0][1], dict(run.states)
+    began, stored, ended = marks["PROCESSING"], marks["STORING"], run.states[-1][1]
+    found = []
+    for number, host in enumerate(run.hosts or ("",)):
+        last = number == max(1, len(run.hosts)) - 1
+        early, move = number % 7 * 0.3, ahead if last else 0.0
+        operator = (
+            HostStage("check", begin, begin + 0.8 + early / 4),
+            HostStage("lease", begin + 1.4, begin + 1.9),
+            HostStage("image", begin + 1.9, begin + (13 if last else 2.3 + early), "" if last else "already there"),
+            HostStage("agent", begin + 17.5, begin + 20 + early),
+            HostStage("files", begin + 22, begin + 24 + early),
+            HostStage("mounts", begin + 22, begin + 45 - early * 4),
+            HostStage("learners", begin + 24 + early, begin + 33 + early),
+        )
+        own = (
+            HostStage("processing", began + move, stored + move),
+            HostStage("uploading", stored + move, ended - 9 + early + move),
+            HostStage("verifying", ended - 9 + early + move, ended - 5 + early + move),
+        )
+        own += (HostStage("collecting", ended - 5, ended - 1),) if not number else ()
+        found.append(HostStages(host, operator, own, ClockOffset(move, 0.03)))
+    return replace(run, host_stages=tuple(found))
 
 
 def failed(run: Record) -> Record:
@@ -155,8 +183,14 @@ def log(run: Record, epochs: int = 40) -> LogExcerpt:
 
 def one_run(*, slow: int | None = 3) -> ReportInput:
     """A report of one run on two hosts, one rank of which is slower."""
-    run = record()
+    run = staged(record())
     return ReportInput((RunInput(run, metrics(run, slow=slow), log(run)),), BEGIN + 3000, "0.1.0")
+
+
+def many_hosts(hosts: int = 64) -> ReportInput:
+    """A report of a run on many hosts, with eight ranks on each."""
+    run = staged(record(hosts=hosts, ranks_each=8), ahead=90.0)
+    return ReportInput((RunInput(run),), BEGIN + 3000, "0.1.0")
 
 
 def two_runs() -> ReportInput:

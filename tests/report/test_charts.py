@@ -35,6 +35,12 @@ def test_the_loss_is_first_and_step_times_last() -> None:
     assert {chart.by for chart in hosts} == {"time"}
 
 
+def test_a_metric_that_is_called_like_step_times_has_a_chart_of_its_own() -> None:
+    own = series("rank 0", [1.0, 2.0, 3.0], "time per step")
+    assert [lines(chart) for chart in charts(report((own,))).training] == [["rank 0"], ["rank 0"]]
+    assert [chart.unit for chart in charts(report((own,))).training] == ["", "seconds"]
+
+
 def test_a_line_keeps_the_numbers_of_all_its_points() -> None:
     values = [float(value) for value in range(5000)]
     (chart,) = charts(report(hosts=(series("host", values, "cpu", "percent"),))).hosts

@@ -13,11 +13,12 @@ from toolkit.report.model import ReportInput, RunInput
 from toolkit.report.render import page
 
 from ..report.hostile import HOSTILE, with_text
-from ..report.runs import BEGIN, one_run, record, two_runs
+from ..report.runs import BEGIN, many_hosts, one_run, record, two_runs
 
 REPORTS = {
     "one": one_run(),
     "two": two_runs(),
+    "many": many_hosts(),
     "bare": ReportInput((RunInput(record()),), BEGIN, "0.1.0"),
     "hostile": with_text(" ".join(HOSTILE)),
 }

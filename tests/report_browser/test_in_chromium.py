@@ -110,6 +110,34 @@ def test_a_line_is_hidden_and_shown_with_the_keyboard(opened: Opened) -> None:
     assert button.get_attribute("aria-pressed") == "true"
 
 
+def test_rows_of_many_hosts_scroll_with_the_keyboard_in_a_box_with_its_axis_below(opened: Opened) -> None:
+    shown = opened("many")
+    box = shown.get_by_role("group", name="Rows of the timeline", exact=True)
+    assert box.bounding_box()["height"] < 600  # type: ignore[index]
+    box.focus()
+    shown.keyboard.press("End")
+    shown.wait_for_function("() => { const box = document.querySelector('.many'); return box.scrollTop > 0; }")
+    assert box.get_by_text("p100-64").is_visible()
+    edges = "one => one.getBoundingClientRect().bottom"
+    assert abs(box.evaluate(edges) - box.locator(".axis").evaluate(edges)) < 2
+
+
+def test_the_stages_of_every_host_are_in_a_table(opened: Opened) -> None:
+    shown = opened("many", script=False)
+    shown.locator("#time summary").click()
+    assert shown.locator("#time table.each tbody tr").count() == 64
+    row = shown.locator("#time table.each tbody tr", has_text="p100-64").locator("td")
+    assert row.nth(2).inner_text() == "11.1 s"
+    assert "p100-64: 90.00 s ahead" in shown.locator("#time details").inner_text()
+
+
+def test_many_hosts_print_with_every_row(opened: Opened) -> None:
+    shown = opened("many")
+    shown.emulate_media(media="print")
+    box = shown.locator(".many").first
+    assert box.evaluate("one => one.scrollHeight === one.clientHeight")
+
+
 def test_the_first_stop_of_the_tab_key_skips_to_the_report(opened: Opened) -> None:
     shown = opened("one")
     shown.keyboard.press("Tab")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from toolkit.agent.host_stages import HostStages
-from toolkit.plural import counted
 from toolkit.run.records.stage_times import StageTime, stage_times
 
 
@@ -28,20 +27,6 @@ def stage_lines(hosts: Sequence[HostStages]) -> Iterator[str]:
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         yield f"{'  '.join(cells)}  {note}".rstrip()
-
-
-def clock_line(hosts: Sequence[HostStages]) -> str:
-    """How the hosts' clocks stood to the operator's; empty if they were not compared."""
-    compared = [(host, host.offset) for host in hosts if host.offset]
-    if not compared:
-        return ""
-    off = [(host, offset) for host, offset in compared if host.ahead]
-    if not off:
-        return f"agree with the operator's within {max(offset.error for _, offset in compared):.2f} s"
-    host, offset = max(off, key=lambda pair: abs(pair[1].ahead))
-    how = "ahead of" if offset.ahead > 0 else "behind"
-    which = f"{counted(len(off), 'host')} differ; {host.host}: " if len(off) > 1 else f"{host.host}: "
-    return f"{which}{abs(offset.ahead):.2f} s {how} the operator's (± {offset.error:.2f} s)"
 
 
 def _clock(one: StageTime) -> str:

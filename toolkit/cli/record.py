@@ -15,10 +15,11 @@ from toolkit.api.run_records import (
     sign_record,
     verify_record,
 )
-from toolkit.cli.host_stages import clock_line, stage_lines
+from toolkit.cli.host_stages import stage_lines
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.plural import counted
 from toolkit.run.document.model import RunDocument
+from toolkit.run.records.stage_times import clocks_said
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -110,7 +111,7 @@ def lines_of(document: RunDocument) -> Iterator[tuple[str, str]]:
     hosts = [one.value() for one in document.host_stages]
     for number, line in enumerate(stage_lines(hosts)):
         yield "" if number else "hosts", line
-    yield "clocks", clock_line(hosts)
+    yield "clocks", clocks_said(hosts)
     for line in end.evidence.splitlines():
         yield "evidence", line
     if document.metrics:

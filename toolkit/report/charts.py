@@ -10,7 +10,7 @@ from statistics import median
 
 from toolkit.metrics.series import Series
 from toolkit.report.model import ReportInput, RunInput
-from toolkit.report.step_times import NAME, step_series
+from toolkit.report.step_times import NAME, REPORTED, step_series
 from toolkit.report.thinning import XY, extremes, largest_triangles
 
 MOST_CHARTS = 16
@@ -107,15 +107,13 @@ _Group = list[tuple[int, str, Series]]
 
 def _training(runs: Sequence[RunInput]) -> list[tuple[str, _Group]]:
     found: dict[str, _Group] = {}
+    steps: _Group = []
     for at, run in enumerate(runs):
-        times = step_series(run.metrics)
-        reported = {series.name for series in times}
         for series in run.metrics.ranks:
-            if series.name not in reported:
+            if series.name != REPORTED:
                 found.setdefault(series.name, []).append((at, series.source, series))
-        for series in times:
-            found.setdefault(NAME, []).append((at, series.source, series))
-    return _ordered(found, _FIRST)
+        steps += [(at, series.source, series) for series in step_series(run.metrics)]
+    return _ordered(found, _FIRST) + ([(NAME, steps)] if steps else [])
 
 
 def _hosts(runs: Sequence[RunInput]) -> list[tuple[str, _Group]]:
@@ -130,8 +128,8 @@ def _hosts(runs: Sequence[RunInput]) -> list[tuple[str, _Group]]:
 
 
 def _ordered(found: dict[str, _Group], first: Sequence[str]) -> list[tuple[str, _Group]]:
-    """The quantities that everyone asks for first, the others in the order in which they came, step times last."""
-    place = {name: at for at, name in enumerate(first)} | {NAME: 1 << 20}
+    """The quantities that everyone asks for first, the others in the order in which they came."""
+    place = {name: at for at, name in enumerate(first)}
     return sorted(found.items(), key=lambda item: place.get(item[0], len(first)))
 
 

@@ -12,7 +12,7 @@ from toolkit.metrics.series import Point, RunMetrics, Series
 SLOWER = 1.1
 """A rank is a straggler if its median is more than this times the median of all ranks' medians."""
 NAME = "time per step"
-_REPORTED = "step_time"
+REPORTED = "step_time"
 """In seconds: Keras's own lines, and programs that measure it."""
 
 
@@ -34,7 +34,7 @@ class RankTime:
 
 def step_series(metrics: RunMetrics) -> tuple[Series, ...]:
     """A series of seconds per step for each rank: as reported, else the time between its metrics' steps."""
-    reported = [series for series in metrics.ranks if series.name == _REPORTED and series.points]
+    reported = [series for series in metrics.ranks if series.name == REPORTED and series.points]
     return tuple(reported) or tuple(_between(series) for series in _longest(metrics.ranks))
 
 

@@ -1,49 +1,50 @@
-"""Where a run's time went: its stages, its commands, and its ranks' parts of them. Pure."""
+"""Where a run's time went: its stages, its commands, its hosts, and its ranks' parts. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from toolkit.report.amounts import duration
-from toolkit.run.records.record import Record, State, StepResult
+from toolkit.agent.host_stages import RAN
+from toolkit.report.lanes import (
+    MOST_COMMANDS,
+    Bar,
+    Lane,
+    Span,
+    host_lanes,
+    kind_of,
+    kind_of_stage,
+    prepared_lanes,
+    run_lane,
+    stage_bars,
+)
+from toolkit.run.records.record import Record, State
+from toolkit.run.records.stage_times import StageTime, clocks_said, seconds_in, stage_times
 
-_MOST_RANKS, _MOST_LANES, _MOST_COMMANDS = 16, 64, 24
+MOST_LANES = 64
 _NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 5
-_STAGES: dict[str, str] = {
-    State.QUEUED: "waiting for hosts",
+_SEEN = 0.25
+"""The part of an axis in which stages can still be told apart."""
+_STATES: dict[str, str] = {
+    State.QUEUED: "checking hosts, waiting for them, sending images",
     State.PENDING: "checking keys and buckets",
     State.DOWNLOADING: "mounting buckets, copying the code",
     State.PROCESSING: "running the commands",
     State.STORING: "storing and verifying the results",
 }
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A stretch of time, in seconds from the run's begin; `kind` selects its colour."""
-
-    start: float
-    end: float
-    kind: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One row of the timeline: the run itself, a host or a rank."""
-
-    name: str
-    detail: str
-    bars: tuple[Bar, ...]
-    remark: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """From its first bar's begin to its last one's end."""
-        return max(bar.end for bar in self.bars) - min(bar.start for bar in self.bars) if self.bars else 0.0
+_STAGES = {
+    "check": "what the host has",
+    "lease": "until it is the run's own",
+    "image": "looking it up, sending it",
+    "agent": "starting the run's first container",
+    "files": "copying code, ssh keys and plans",
+    "mounts": "passing keys, mounting buckets",
+    "learners": "starting their containers",
+    "processing": "from the start signal to the learners' end",
+    "uploading": "until no file waits any more",
+    "verifying": "comparing folder and bucket",
+    "collecting": "the other hosts' reports",
+}
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,88 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Timeline:
-    """`seconds` is the whole; `ticks` are where the axis has a label; `left_out` is how many rows are not shown."""
+class StageRow:
+    """A stage of the hosts: the kind that selects its colour, what it is, its times."""
+
+    kind: str
+    what: str
+    times: StageTime
+
+
+@dataclass(frozen=True)
+class HostTimes:
+    """The seconds of one host in each of the stages of `Timeline.stages`; None for one that it did not go through."""
+
+    name: str
+    seconds: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows over one axis of `seconds`; `ticks` are where it has a label; `left_out` is how many rows are not shown."""
 
     seconds: float
     lanes: tuple[Lane, ...]
-    shares: tuple[Share, ...]
     ticks: tuple[tuple[float, str], ...]
     left_out: int = 0
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many rows that they are drawn smaller."""
+        return len(self.lanes) > 24
 
-def timeline(record: Record, now: float) -> Timeline | None:
-    """The run's time, up to `now` (seconds since 1970) if it has not ended; None if it has not begun."""
+
+@dataclass(frozen=True)
+class Timeline(Panel):
+    """The whole run. `preparation` has the hosts until the start signal on an axis of their own, if that is too short
+    to be seen on the whole one's.
+
+    `stages` are those of the hosts, in numbers for each of `hosts`; `clocks` says how their clocks stood to the
+    operator's. All three are empty in records of earlier versions.
+    """
+
+    shares: tuple[Share, ...] = ()
+    preparation: Panel | None = None
+    stages: tuple[StageRow, ...] = ()
+    hosts: tuple[HostTimes, ...] = ()
+    clocks: str = ""
+
+
+def timeline(record: Record, now: float, most: int = MOST_LANES) -> Timeline | None:
+    """The run's time, up to `now` (seconds since 1970) if it has not ended; None if it has not begun.
+
+    Args:
+        most: of the rows below the run's.
+    """
     if not record.states:
         return None
     begin = record.states[0][1]
-    end = max(record.states[-1][1] if record.final else now, begin + 1e-3)
-    stages = tuple(_stages(record, begin, end))
-    lanes = (Lane("run", "", (*stages, *_own_times(record, begin, end))), *_lanes(record, begin, end))
-    shown = lanes[: _MOST_LANES + 1]
+    span = Span(begin, max(record.states[-1][1] if record.final else now, begin + 1e-3))
+    lanes = tuple(host_lanes(record, span))
+    stages = stage_times(record.host_stages)
+    seconds = [(host.host, seconds_in(host)) for host in record.host_stages[:MOST_LANES]]
     return Timeline(
-        end - begin, shown, _shares(record, stages, end - begin), ticks(end - begin), len(lanes) - len(shown)
+        span.seconds,
+        (run_lane(record, span), *lanes[:most]),
+        ticks(span.seconds),
+        len(lanes[most:]),
+        _shares(record, stage_bars(record, span), span.seconds),
+        _preparation(record, span, most),
+        tuple(StageRow(kind_of_stage(one.name), _STAGES.get(one.name, ""), one) for one in stages),
+        tuple(HostTimes(name or "this machine", tuple(own.get(one.name) for one in stages)) for name, own in seconds),
+        clocks_said(record.host_stages),
     )
+
+
+def _preparation(record: Record, span: Span, most: int) -> Panel | None:
+    """Until the last host had its start signal, or so far."""
+    signals = [stage.start for host in record.host_stages for stage in host.host_clock if stage.name == RAN[0]]
+    signals = signals or [at for state, at in record.states if state == State.PROCESSING]
+    if not record.host_stages or not signals or max(signals) - span.begin > _SEEN * span.seconds:
+        return None
+    early = Span(span.begin, max(*signals, span.begin + 1e-3))
+    lanes = tuple(prepared_lanes(record, early))
+    return Panel(early.seconds, lanes[:most], ticks(early.seconds), len(lanes[most:]))
 
 
 def ticks(seconds: float) -> tuple[tuple[float, str], ...]:
@@ -100,36 +161,16 @@ def _tick_text(at: float, step: float) -> str:
     return f"{minutes}:{rest:02} min" if rest else f"{minutes} min"
 
 
-def _stages(record: Record, begin: float, end: float) -> Iterator[Bar]:
-    marks = [*record.states, ("", end)]
-    for (state, start), (_, following) in pairwise(marks):
-        if state in _STAGES:
-            yield _bar(start, following, begin, end, state.lower(), state)
-
-
-def _own_times(record: Record, begin: float, end: float) -> Iterator[Bar]:
-    """The commands, drawn over the stage in which they ran."""
-    for step in record.steps[:_MOST_COMMANDS]:
-        if step.started and step.ended:
-            yield _bar(step.started, step.ended, begin, end, _kind(step), f"command {step.number}: {step.command[:80]}")
-
-
-def _bar(start: float, until: float, begin: float, end: float, kind: str, label: str) -> Bar:
-    """A bar within the run: hosts' clocks may differ from the one that has the run's own times."""
-    low = min(max(start - begin, 0.0), end - begin)
-    return Bar(low, min(max(until - begin, low), end - begin), kind, label)
-
-
 def _shares(record: Record, stages: tuple[Bar, ...], whole: float) -> tuple[Share, ...]:
     """Each stage; that of the commands as one part for each, and one for the time between them."""
     found: list[Share] = []
     for stage in stages:
         seconds, state = stage.end - stage.start, stage.label
-        commands = [step for step in record.steps[:_MOST_COMMANDS] if step.started and step.ended]
+        commands = [step for step in record.steps[:MOST_COMMANDS] if step.started and step.ended]
         if state == State.PROCESSING and commands:
             for step in commands:
                 took = min(max((step.ended or 0) - (step.started or 0), 0.0), seconds)
-                found.append(Share(f"command {step.number}", step.command, _kind(step), took, took / whole))
+                found.append(Share(f"command {step.number}", step.command, kind_of(step), took, took / whole))
             seconds = max(0.0, seconds - sum(share.seconds for share in found if share.name.startswith("command")))
             found.append(
                 Share(
@@ -137,60 +178,5 @@ def _shares(record: Record, stages: tuple[Bar, ...], whole: float) -> tuple[Shar
                 )
             )
         else:
-            found.append(Share(state, _STAGES[state], stage.kind, seconds, seconds / whole))
+            found.append(Share(state, _STATES[state], stage.kind, seconds, seconds / whole))
     return tuple(found)
-
-
-def _kind(step: StepResult) -> str:
-    return f"command-{min(step.number, 4)}"
-
-
-def _lanes(record: Record, begin: float, end: float) -> Iterator[Lane]:
-    """The ranks' or learners' lanes; none before the first command has ended: until then their times are not known."""
-    for row in _rows(record) if record.steps else ():
-        bars: list[Bar] = []
-        failed: list[str] = []
-        for step in record.steps[:_MOST_COMMANDS]:
-            span, ok = _part(step, row)
-            if span is None:
-                continue
-            label = f"command {step.number}: {step.command[:80]}, {duration(span[1] - span[0])}"
-            bars.append(_bar(*span, begin, end, _kind(step) if ok else "failed", label))
-            if not ok:
-                failed.append(f"command {step.number} failed")
-        yield Lane(row.name, row.detail, tuple(bars), ", ".join(failed))
-
-
-@dataclass(frozen=True)
-class _Row:
-    """Whose times a lane shows; `once`: also those of commands that run once."""
-
-    name: str
-    detail: str
-    learner: int
-    ranks: tuple[int, ...]
-    once: bool
-
-
-def _rows(record: Record) -> Iterator[_Row]:
-    """A row for each rank, or for each learner if there are many ranks."""
-    for number, host, ranks in record.placement:
-        where = host or f"learner {number}"
-        if record.ranks <= _MOST_RANKS and ranks:
-            for rank in ranks:
-                yield _Row(f"rank {rank}", where, number, (rank,), number == 1 and rank == ranks[0])
-        else:
-            numbers = f"ranks {min(ranks)} to {max(ranks)}" if len(ranks) > 1 else "1 rank"
-            yield _Row(where, numbers, number, ranks, number == 1)
-
-
-def _part(step: StepResult, row: _Row) -> tuple[tuple[float, float] | None, bool]:
-    """The first start and the last end of a row's part in a command, None if it has none; whether it succeeded."""
-    if not step.parallel:
-        return ((step.started, step.ended), step.ok) if row.once and step.started and step.ended else (None, True)
-    own = (row.learner - 1,) if step.each == "learner" else row.ranks
-    spans = [span for span in (step.times[one] for one in own if one < len(step.times)) if span is not None]
-    if not spans:
-        return None, True
-    ok = all(step.ranks[one] == 0 for one in own if one < len(step.ranks))
-    return (min(start for start, _ in spans), max(until for _, until in spans)), ok

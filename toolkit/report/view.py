@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit.report.amounts import duration, moment
 from toolkit.report.charts import Charts, charts, letter
+from toolkit.report.clocks import on_one_clock
 from toolkit.report.differences import Differences, differences
 from toolkit.report.facts import Command, Fact, commands, environment, figures, reported_once, results, tone, what_ran
 from toolkit.report.model import ReportInput, RunInput
 from toolkit.report.step_times import RankTime, rank_times, step_series
-from toolkit.report.timeline import Timeline, timeline
+from toolkit.report.timeline import MOST_LANES, Timeline, timeline
 from toolkit.run.records.record import Record
 
 _MOST_EVIDENCE = 8000
@@ -64,8 +65,9 @@ class View:
 
 def view_of(report: ReportInput) -> View:
     """Everything that the page shows."""
-    several = len(report.runs) > 1
-    runs = tuple(_run(run, letter(at) if several else "", report.made_at) for at, run in enumerate(report.runs))
+    report = replace(report, runs=tuple(on_one_clock(run) for run in report.runs))
+    several, most = len(report.runs) > 1, MOST_LANES // max(1, len(report.runs))
+    runs = tuple(_run(run, letter(at) if several else "", report.made_at, most) for at, run in enumerate(report.runs))
     title = (
         f"{len(runs)} runs compared" if several else f"{report.runs[0].record.name} {report.runs[0].record.training_id}"
     )
@@ -80,7 +82,7 @@ def view_of(report: ReportInput) -> View:
     )
 
 
-def _run(run: RunInput, name: str, now: float) -> RunView:
+def _run(run: RunInput, name: str, now: float, lanes: int) -> RunView:
     record = run.record
     ranks = rank_times(step_series(run.metrics))
     begin = record.states[0][1] if record.states else 0.0
@@ -90,7 +92,7 @@ def _run(run: RunInput, name: str, now: float) -> RunView:
         tone=tone(record),
         evidence=record.evidence[-_MOST_EVIDENCE:],
         figures=figures(record, now),
-        timeline=timeline(record, now),
+        timeline=timeline(record, now, lanes),
         ranks=ranks[:_MOST_RANKS],
         ranks_left_out=max(0, len(ranks) - _MOST_RANKS),
         stragglers=sum(rank.is_straggler for rank in ranks),

@@ -42,6 +42,20 @@ def seconds_in(host: HostStages) -> dict[str, float]:
     return {one.name: one.longest for one in stage_times((host,))}
 
 
+def clocks_said(hosts: Sequence[HostStages]) -> str:
+    """How the hosts' clocks stood to the operator's; empty if they were not compared."""
+    compared = [(host, host.offset) for host in hosts if host.offset]
+    if not compared:
+        return ""
+    off = [(host, offset) for host, offset in compared if host.ahead]
+    if not off:
+        return f"agree with the operator's within {max(offset.error for _, offset in compared):.2f} s"
+    host, offset = max(off, key=lambda pair: abs(pair[1].ahead))
+    how = "ahead of" if offset.ahead > 0 else "behind"
+    which = f"{len(off)} hosts differ, most of all {host.host}" if len(off) > 1 else host.host or "this machine"
+    return f"{which}: {abs(offset.ahead):.2f} s {how} the operator's (± {offset.error:.2f} s)"
+
+
 def _times(name: str, hosts: dict[str, list[HostStage]]) -> StageTime:
     seconds = {host: sum(one.end - one.start for one in stages) for host, stages in hosts.items()}
     slowest = max(seconds, key=lambda host: seconds[host])
