@@ -23,9 +23,9 @@ def served(make: Callable[[], str]) -> Iterator[PageServer]:
     try:
         yield server
     finally:
-        server.stop()
+        server.shutdown()
         thread.join(10)
-        server.close()
+        server.server_close()
 
 
 def asked(server: PageServer, path: str = "", host: str = "", method: str = "GET") -> tuple[int, str, dict[str, str]]:
@@ -55,7 +55,7 @@ def test_without_the_token_there_is_nothing(path: str) -> None:
     assert (status, "secret" in text) == (404, False)
 
 
-@pytest.mark.parametrize("host", ["example.org", "127.0.0.1", "127.0.0.1:1", "example.org:80"])
+@pytest.mark.parametrize("host", ["example.org", "10.0.0.1", "127.0.0.1.example.org", "example.org:80", "[::"])
 def test_another_hosts_name_gets_nothing(host: str) -> None:
     with served(lambda: "secret") as server:
         status, text, _ = asked(server, host=host)

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from toolkit.errors import ToolkitError
+from toolkit.loopback_server import MOST_CONNECTIONS, is_loopback_name
 from toolkit.run.in_container.serving.frames import MOST_BODY
-from toolkit.run.serving.http_server import MOST_CONNECTIONS, LoopbackServer, is_loopback_name
+from toolkit.run.serving.http_server import ModelServer
 from toolkit.run.serving.model_process import Answer
 from toolkit.run.serving.serve import PORT, listening, refuse_others
 
@@ -26,7 +27,7 @@ Seen = list[tuple[str, str, int]]
 def serving(ask: Any = None) -> Iterator[tuple[int, Seen]]:
     """A server that says what it was asked; its port, and what it saw."""
     seen: Seen = []
-    server = LoopbackServer("127.0.0.1", 0, lambda method, path, status, _: seen.append((method, path, status)))
+    server = ModelServer("127.0.0.1", 0, lambda method, path, status, _: seen.append((method, path, status)))
     server.ask = ask or (lambda method, path, body: Answer(200, json.dumps([method, path, len(body)]).encode()))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

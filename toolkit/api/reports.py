@@ -82,11 +82,9 @@ def serve_report(runs: Sequence[str | Record], *, port: int = 0, report: Report 
         raise ToolkitError(
             Code.RESOURCES_ASKED, f"port {port} of this machine cannot be used: {error}", hint="choose another --port"
         ) from None
-    try:
+    with server:
         report(Progress("serving", note=f"{server.url}  (Ctrl-C ends it)"))
         server.run()
-    finally:
-        server.close()
 
 
 def _records(runs: Sequence[str | Record]) -> tuple[Record, ...]:

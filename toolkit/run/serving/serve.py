@@ -15,9 +15,10 @@ from threading import Thread
 from toolkit import interrupts
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
+from toolkit.loopback_server import is_loopback_name
 from toolkit.run.plan.training_id import new_label
 from toolkit.run.records.record import Record
-from toolkit.run.serving.http_server import LoopbackServer, Seen, is_loopback_name
+from toolkit.run.serving.http_server import ModelServer, Seen
 from toolkit.run.serving.model_process import ModelProcess
 from toolkit.run.serving.signatures import Signature, Signatures, curl_line, main_signature
 from toolkit.runtimes.specs import Argv, Bind, Limits
@@ -114,7 +115,7 @@ def served(record: Record, model: Path, host: str, port: int | None, name: str, 
 
 
 @contextmanager
-def answering(server: LoopbackServer, process: ModelProcess) -> Iterator[None]:
+def answering(server: ModelServer, process: ModelProcess) -> Iterator[None]:
     """Requests are answered while the context lasts."""
     server.ask = process.ask
     thread = Thread(target=server.serve_forever, args=(_LOOK_SECONDS,), daemon=True)
@@ -127,11 +128,11 @@ def answering(server: LoopbackServer, process: ModelProcess) -> Iterator[None]:
             thread.join()
 
 
-def listening(host: str, port: int | None, seen: Seen) -> LoopbackServer:
+def listening(host: str, port: int | None, seen: Seen) -> ModelServer:
     """The server at `port`; None: the first free one from 8501 on. Raises `ToolkitError` (C104) if there is none."""
     for one in range(PORT, PORT + _PORTS) if port is None else [port]:
         try:
-            return LoopbackServer(host, one, seen)
+            return ModelServer(host, one, seen)
         except OverflowError:
             raise ToolkitError(Code.RESOURCES_ASKED, f"{one} is not a port", hint="0 to 65535") from None
         except OSError as error:
