@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.run.document.sample import launched
 from toolkit import api
 from toolkit.api import reports
 from toolkit.errors import Code, ToolkitError
 from toolkit.metrics.series import RunMetrics
 from toolkit.progress import Progress
 from toolkit.report.serve import PageServer
+from toolkit.run.document.launched import save_launched
 from toolkit.run.follow.events import Line
+from toolkit.run.plan.training_id import parse_training_id
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records
 
@@ -53,6 +56,20 @@ def test_runs_are_in_the_order_in_which_they_are_named_and_each_once(recorded: l
     written = api.report(named, tmp_path / "report.html")
     assert written.runs == ("training-wxyz6789", "training-abcd2345")
     assert "2 runs compared" in (tmp_path / "report.html").read_text()
+
+
+def test_what_launches_kept_here_of_their_conditions_is_compared(
+    recorded: list[Record], home: Path, tmp_path: Path
+) -> None:
+    for run, seed in zip(recorded, ("7", "8"), strict=True):
+        part = launched()
+        part["manifest"]["model_definition"]["execution"]["environment"] = {"SEED": seed}
+        save_launched(home, parse_training_id(run.training_id), part)
+    api.report(recorded, tmp_path / "report.html")
+    assert "manifest: execution.environment.SEED" in (tmp_path / "report.html").read_text()
+    save_launched(home, parse_training_id(recorded[1].training_id), {"manifest": "damaged"})
+    api.report(recorded, tmp_path / "report.html")
+    assert "execution.environment.SEED" not in (tmp_path / "report.html").read_text()
 
 
 def test_a_log_that_cannot_be_read_is_left_out_and_the_report_says_so(

@@ -140,7 +140,7 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
 
 def _compared(run: Recorded, code: Mapping[str, str], data: Data, folder: Path, report: Report) -> Prepared:
     before = conditions_of(run.found.document)
-    changed = tuple(code_differences(before.code, code))
+    changed = tuple(code_differences(before.code or {}, code))
     try:
         order = read_order(
             run.manifest,

@@ -13,9 +13,13 @@ from toolkit.api.records import find_run
 from toolkit.api.runs import log_lines
 from toolkit.errors import Code, ToolkitError
 from toolkit.metrics.series import RunMetrics
+from toolkit.paths import home
 from toolkit.progress import Progress, Report, silent
 from toolkit.report.log_excerpt import excerpt
 from toolkit.report.model import LogExcerpt, ReportInput, RunInput
+from toolkit.run.comparison.conditions import Conditions, conditions_of
+from toolkit.run.document.launched import load_launched
+from toolkit.run.document.model import read_launched
 from toolkit.run.records.record import Record
 from toolkit.shipping.output_file import new_file
 
@@ -117,4 +121,13 @@ def _gathered_run(record: Record, runs: int, report: Report) -> RunInput:
         metrics = _metrics_of(record)
     except ToolkitError as error:
         notes.append(f"{record.training_id}: its metrics could not be read: {error.what}")
-    return RunInput(record, metrics, log, tuple(notes))
+    return RunInput(record, metrics, log, tuple(notes), _conditions(record) if runs > 1 else None)
+
+
+def _conditions(record: Record) -> Conditions | None:
+    """From what its launch kept here; a run that did not start has left nothing."""
+    part = load_launched(home(), record.training_id)
+    try:
+        return conditions_of(read_launched(part)) if part else None
+    except ValueError:  # it is damaged
+        return None

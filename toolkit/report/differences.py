@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from toolkit.plural import listed
 from toolkit.report.amounts import duration, number
+from toolkit.report.model import RunInput
+from toolkit.run.comparison.conditions import Part, compared_conditions, conditions_in
 from toolkit.run.records.record import Record, State
 
-_MOST_METRICS = 40
+_MOST, _MOST_METRICS = 60, 40
 
 
 @dataclass(frozen=True)
-class Difference:
+class Row:
     """Something that is not the same in all runs: its text in each, in their order; `-` where a run has none."""
 
     name: str
@@ -22,61 +25,64 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """What was asked for and differs; what came of it and differs; what was asked for and is the same."""
+    """What was asked for and differs; what came of it and differs; what was asked for and is the same.
 
-    asked: tuple[Difference, ...]
-    outcome: tuple[Difference, ...]
+    `left_out` is how many more differences of the first kind there are.
+    """
+
+    asked: tuple[Row, ...]
+    outcome: tuple[Row, ...]
     same: tuple[str, ...]
+    left_out: int = 0
 
 
-_ASKED: tuple[tuple[str, Callable[[Record], str]], ...] = (
+_AROUND: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("name", lambda record: record.name),
-    ("image", lambda record: record.image),
-    ("image ID", lambda record: record.image_id),
-    ("submitted code", lambda record: record.code_digest[:16]),
-    ("training data", lambda record: record.data_bucket),
-    ("compute", lambda record: record.compute),
-    ("ran on", lambda record: record.ran_on),
-    ("learners", lambda record: str(record.learners)),
-    ("ranks", lambda record: str(record.ranks)),
     ("cluster", lambda record: record.cluster),
     ("hosts", lambda record: listed(list(record.hosts), 12) or "this machine"),
     ("resumed from", lambda record: record.resumed_from),
     ("manifest file", lambda record: record.manifest_file),
 )
-
-_COMMANDS_AT = 4
-"""After the code."""
+"""What is no condition of a result, but tells runs apart."""
 
 
-def differences(records: Sequence[Record]) -> Differences:
-    """How the records differ; nothing for one."""
-    asked = [Difference(name, tuple(value(record) or "-" for record in records)) for name, value in _ASKED]
-    asked.insert(_COMMANDS_AT, Difference("commands", _commands(records)))
+def differences(runs: Sequence[RunInput]) -> Differences:
+    """How the runs differ; nothing for one."""
+    records = [run.record for run in runs]
+    found = compared_conditions([run.conditions or conditions_in(run.record) for run in runs])
+    asked = [Row(f"{one.part}: {one.name}", tuple(text or "-" for text in one.texts)) for one in found]
+    around = [Row(name, tuple(value(record) or "-" for record in records)) for name, value in _AROUND]
+    unlike, known = {one.part for one in found}, _known(runs)
+    rows = [*(one for one in asked if _differs(one)), *(one for one in around if _differs(one))]
     return Differences(
-        tuple(one for one in asked if _differs(one)),
-        tuple(one for one in _outcomes(records) if _differs(one)),
-        tuple(one.name for one in asked if not _differs(one) and one.values and one.values[0] != "-"),
+        asked=tuple(rows[:_MOST]),
+        outcome=tuple(one for one in _outcomes(records) if _differs(one)),
+        same=(
+            *(part for part in get_args(Part) if part in known and part not in unlike),
+            *(one.name for one in around if not _differs(one) and one.values[0] != "-"),
+        ),
+        left_out=len(rows[_MOST:]),
     )
 
 
-def _commands(records: Sequence[Record]) -> tuple[str, ...]:
-    """The commands as far as all of the runs came: one that failed early has no record of its later commands."""
-    common = min((len(record.steps) for record in records), default=0)
-    return tuple(" ; ".join(step.command for step in record.steps[:common]) or "-" for record in records)
+def _known(runs: Sequence[RunInput]) -> set[str]:
+    """The parts that every run has on record."""
+    if all(run.conditions for run in runs):
+        return set(get_args(Part))
+    return {"ranks", "device", "image"}
 
 
-def _differs(one: Difference) -> bool:
+def _differs(one: Row) -> bool:
     return len(set(one.values)) > 1
 
 
-def _outcomes(records: Sequence[Record]) -> list[Difference]:
+def _outcomes(records: Sequence[Record]) -> list[Row]:
     names = list(dict.fromkeys(name for record in records for name in record.metrics))[:_MOST_METRICS]
     return [
-        Difference("outcome", tuple(_ended(record) for record in records)),
-        Difference("duration", tuple(_seconds(record) for record in records)),
-        *(Difference(f"metric {name}", tuple(_metric(record, name) for record in records)) for name in names),
-        Difference("files stored", tuple(str(record.stored_files) for record in records)),
+        Row("outcome", tuple(_ended(record) for record in records)),
+        Row("duration", tuple(_seconds(record) for record in records)),
+        *(Row(f"metric {name}", tuple(_metric(record, name) for record in records)) for name in names),
+        Row("files stored", tuple(str(record.stored_files) for record in records)),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from toolkit.metrics.series import RunMetrics
+from toolkit.run.comparison.conditions import Conditions
 from toolkit.run.records.record import Record
 
 
@@ -32,12 +33,16 @@ class LogExcerpt:
 
 @dataclass(frozen=True)
 class RunInput:
-    """One run of a report; `notes` say what could not be read, and why."""
+    """One run of a report; `notes` say what could not be read, and why.
+
+    `conditions` is what decides its result; None if the launch did not keep that here.
+    """
 
     record: Record
     metrics: RunMetrics = field(default_factory=RunMetrics)
     log: LogExcerpt = field(default_factory=LogExcerpt)
     notes: tuple[str, ...] = ()
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def view_of(report: ReportInput) -> View:
     return View(
         title=title,
         runs=runs,
-        differences=differences([run.record for run in report.runs]),
+        differences=differences(report.runs),
         charts=charts(report),
         made_at=moment(report.made_at),
         version=report.version,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.run.document.sample import document
+from tests.run.document.sample import document, record
 from toolkit.run.comparison.conditions import (
+    Compared,
     Conditions,
     Difference,
     ImageFacts,
     code_differences,
+    compared_conditions,
     condition_differences,
+    conditions_in,
     conditions_of,
     manifest_differences,
 )
@@ -48,6 +52,27 @@ def setting(path: str, value: object) -> Callable[[dict[str, Any]], object]:
 
 
 EXECUTION = "manifest/model_definition/execution"
+
+
+def test_of_several_runs_each_is_compared_with_the_first() -> None:
+    seeds = [conditions(setting(f"{EXECUTION}/environment/SEED", seed)) for seed in ("1", "1", "3")]
+    fewer = replace(seeds[0], ranks=1)
+    assert compared_conditions([*seeds, fewer]) == (
+        Compared("manifest", "execution.environment.SEED", ("1", "1", "3", "1")),
+        Compared("ranks", "number of ranks", ("2", "2", "2", "1")),
+    )
+    assert compared_conditions(seeds[:1]) == ()
+
+
+def test_what_is_not_known_of_a_run_is_not_compared() -> None:
+    known = conditions_in(record())
+    assert (known.manifest, known.code, known.data) == (None, None, None)
+    assert condition_differences(conditions(), known) == condition_differences(known, conditions()) == ()
+    other = conditions_in(record(ranks=3, image="tensorflow-2.19-py3.11-cpu:0123456789ab"))
+    assert [(one.part, one.name) for one in condition_differences(conditions(), other)] == [
+        ("ranks", "number of ranks"),
+        ("image", "name"),
+    ]
 
 
 def test_a_run_has_no_difference_from_itself() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from toolkit.run.comparison.data import data_differences
-from toolkit.run.document.model import Data, HostFacts, RunDocument
+from toolkit.run.document.model import Data, HostFacts, Launched
+from toolkit.run.records.record import Record
 
 Part = Literal["manifest", "ranks", "device", "code", "image", "data", "host"]
 _NO_CONDITIONS = ("name", "author", "description")
@@ -47,7 +48,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions of a run.
+    """The conditions of a run; what is None is not known, and not compared.
 
     Attributes:
         manifest: the canonical form.
@@ -56,16 +57,25 @@ class Conditions:
         hosts: facts of each host, learner 1's first; empty before hosts are allocated.
     """
 
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any] | None
     ranks: int
     on_cpu: bool
-    code: Mapping[str, str]
+    code: Mapping[str, str] | None
     image: ImageFacts
-    data: Data
+    data: Data | None
     hosts: tuple[HostFacts, ...] = ()
 
 
-def conditions_of(document: RunDocument) -> Conditions:
+@dataclass(frozen=True)
+class Compared:
+    """One condition that is not the same in all of several runs: its text in each, in their order."""
+
+    part: Part
+    name: str
+    texts: tuple[str, ...]
+
+
+def conditions_of(document: Launched) -> Conditions:
     """Those of a recorded run."""
     image = document.image
     return Conditions(
@@ -79,6 +89,11 @@ def conditions_of(document: RunDocument) -> Conditions:
     )
 
 
+def conditions_in(record: Record) -> Conditions:
+    """As far as a run's own record has them: of a run that did not start, or that an earlier version launched."""
+    return Conditions(None, record.ranks, record.on_cpu, None, ImageFacts(record.image, record.image_id), None)
+
+
 def code_entry(sha256: str, executable: bool) -> str:
     """What is compared of a file of code."""
     return f"{sha256}{' executable' if executable else ''}"
@@ -89,16 +104,31 @@ def condition_differences(first: Conditions, second: Conditions) -> tuple[Differ
     return tuple(_differences(first, second))
 
 
+def compared_conditions(runs: Sequence[Conditions]) -> tuple[Compared, ...]:
+    """What is not the same in all of the runs: each is compared with the first one."""
+    first, found = runs[0], dict[tuple[Part, str], list[str]]()
+    for place, other in enumerate(runs[1:], 1):
+        for one in condition_differences(first, other):
+            texts = found.setdefault((one.part, one.name), [one.first] * len(runs))
+            texts[place] = one.second
+    order = {part: place for place, part in enumerate(get_args(Part))}
+    names = sorted(found, key=lambda key: order[key[0]])  # stable: within a part they stay in their order
+    return tuple(Compared(part, name, tuple(found[part, name])) for part, name in names)
+
+
 def _differences(first: Conditions, second: Conditions) -> Iterator[Difference]:
-    yield from manifest_differences(first.manifest, second.manifest)
+    if first.manifest is not None and second.manifest is not None:
+        yield from manifest_differences(first.manifest, second.manifest)
     if first.ranks != second.ranks:
         yield Difference("ranks", "number of ranks", str(first.ranks), str(second.ranks))
     if first.on_cpu != second.on_cpu:
         yield Difference("device", "ranks run on", _device(first), _device(second))
-    yield from code_differences(first.code, second.code)
+    if first.code is not None and second.code is not None:
+        yield from code_differences(first.code, second.code)
     yield from image_differences(first.image, second.image)
-    for name, one, other in data_differences(first.data, second.data):
-        yield Difference("data", name, one, other)
+    if first.data is not None and second.data is not None:
+        for name, one, other in data_differences(first.data, second.data):
+            yield Difference("data", name, one, other)
     if first.hosts and second.hosts:
         yield from _host_differences(first.hosts, second.hosts)
 

@@ -7,6 +7,7 @@ until it is compared with what it describes, or its signature is verified.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -243,9 +244,8 @@ class Results(_Part):
     checkpoints: Annotated[tuple[Result, ...], Field(max_length=_MOST)] = ()
 
 
-class RunDocument(_Part):
-    """A run of toolkit: what was asked, what ran on what, how it ended, what it left. `manifest` is the canonical form,
-    with references in the place of keys. `host_stages` is not in form 1."""
+class Launched(_Part):
+    """What the launch knows of a run: what was asked, and what it runs on."""
 
     form: Literal["urn:toolkit:run-record:1", "urn:toolkit:run-record:2"] = Field(alias="schema")
     tool: Tool
@@ -257,6 +257,12 @@ class RunDocument(_Part):
     hosts: Annotated[tuple[Host, ...], Field(max_length=_MOST)]
     learners: Annotated[tuple[Learner, ...], Field(max_length=_MOST)]
     commands: Annotated[tuple[Command, ...], Field(max_length=_MOST)]
+
+
+class RunDocument(Launched):
+    """A run of toolkit: what was asked, what ran on what, how it ended, what it left. `manifest` is the canonical form,
+    with references in the place of keys. `host_stages` is not in form 1."""
+
     stages: Annotated[tuple[Stage, ...], Field(max_length=_MOST)]
     host_stages: Annotated[tuple[HostStages, ...], Field(max_length=_MOST)] = ()
     steps: Annotated[tuple[Step, ...], Field(max_length=_MOST)]
@@ -277,6 +283,11 @@ def read_document(data: bytes) -> RunDocument:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         named = (f"{'.'.join(str(part) for part in one['loc'][:6])}: {one['msg']}" for one in found[:20])
         raise ValueError("\n".join(named)) from None
+
+
+def read_launched(values: Mapping[str, Any]) -> Launched:
+    """The part that `toolkit.run.document.launched` keeps. Raises `ValueError` if it is not of this form."""
+    return Launched.model_validate_json(json.dumps(values))
 
 
 def document_schema() -> dict[str, Any]:
