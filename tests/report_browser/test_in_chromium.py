@@ -187,11 +187,13 @@ def test_the_page_of_a_run_that_lasts_is_loaded_again_unless_someone_searches(op
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_screenshots(opened: Opened, tmp_path: Path, width: int, scheme: str) -> None:
-    """With REPORT_SCREENSHOTS=1, those of docs/report.md are written."""
-    folder = assets() / "docs" / "report" if os.environ.get("REPORT_SCREENSHOTS") else tmp_path
-    folder.mkdir(exist_ok=True)
+    """With REPORT_SCREENSHOTS=FILE, those of docs/report.md are written, of that report."""
+    report = os.environ.get("REPORT_SCREENSHOTS", "")
+    folder = assets() / "docs" / "report" if report else tmp_path
     file = folder / f"{width}-{scheme}.png"
     shown = opened("one", width, scheme)
+    if report:
+        shown.goto(Path(report).resolve().as_uri())
     shown.set_viewport_size({"width": width, "height": HEIGHTS[width]})
     shown.screenshot(path=file, animations="disabled")
     assert 10_000 < file.stat().st_size < _LARGEST_PICTURE

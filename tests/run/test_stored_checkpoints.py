@@ -53,6 +53,8 @@ def test_of_what_runs_share_those_are_the_runs_that_its_checksums_name(server: S
 @pytest.mark.parametrize(("began", "shared"), [(STORED - 1, 2), (STORED + 1, 0)])
 def test_without_checksums_those_that_were_stored_since_it_began(server: StandInS3, began: float, shared: int) -> None:
     assert len(found(server, checksums="", states=(("QUEUED", began),))) == 1 + shared
+    waited = (("QUEUED", STORED - 3600), ("PENDING", began))
+    assert len(found(server, checksums="", states=waited)) == 1 + shared
 
 
 def test_a_list_of_tensorflows_that_cannot_be_read_hides_no_checkpoint(server: StandInS3) -> None:

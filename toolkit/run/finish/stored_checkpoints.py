@@ -10,7 +10,7 @@ from toolkit.agent.paths import CHECKPOINTS
 from toolkit.errors import ToolkitError
 from toolkit.run.finish.digests import stored_digests
 from toolkit.run.records.checkpoints import STATE, Checkpoint, Stored, find_checkpoints, may_be_checkpoint
-from toolkit.run.records.record import Record
+from toolkit.run.records.record import Record, State
 from toolkit.storage.s3 import Store
 
 _MOST_STATES = 64
@@ -35,7 +35,8 @@ def _files(store: Store, record: Record, digests: Mapping[str, str]) -> Iterator
     Which these are, the run's list of checksums says; without one (the run has not ended), the time does.
     """
     run, wrote = record.training_id, {plain(key) for key in digests}
-    began = record.states[0][1] if record.states else 0.0
+    queued = record.states[0][1] if record.states else 0.0
+    began = next((at for state, at in record.states if state != State.QUEUED), queued)  # others write while it waits
     for item in store.objects(record.results_bucket, f"{run}/"):
         if may_be_checkpoint(item.key, run):
             yield Stored(item.key, item.size, item.time)
