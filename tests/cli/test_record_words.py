@@ -85,6 +85,15 @@ def test_hosts_are_shown_with_what_is_known_of_them() -> None:
     assert hosts == ["p100-01  Linux 6.1, 8 CPUs, 68.7 GB, Tesla P100-SXM2-16GB", "p100-02"]
 
 
+@pytest.mark.parametrize("kernel", ["6.1", "Linux 6.1"])
+def test_a_kernel_is_named_once_however_a_version_recorded_it(kernel: str) -> None:
+    found = document()
+    found["hosts"][0]["facts"]["kernel"] = kernel
+    assert dict(reversed(list(lines_of(read_document(document_bytes(found))))))["host"].startswith(
+        "p100-01  Linux 6.1, 8"
+    )
+
+
 def test_a_failed_run_shows_its_evidence_and_a_command_that_was_not_started(capsys: pytest.CaptureFixture[str]) -> None:
     failed = document() | {"steps": document()["steps"][:1], "data": {"place": "bucket x", "not_listed": "too slow"}}
     failed["end"] |= {"state": "FAILED", "error_code": "C201", "what": "rank 1 died", "evidence": "one\ntwo"}

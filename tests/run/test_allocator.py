@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -115,6 +116,7 @@ class AtticAllocator:
 CLIMBED = HostStage("lease", 1000.0, 1030.0)
 HELD: list[Lease] = []
 EVENTS: list[str] = []
+EXAMINED: list[float] = []
 
 
 class Watching(SilentView):
@@ -135,7 +137,7 @@ class Watching(SilentView):
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "attic", ClusterKind(f"{__name__}:read_attic", f"{__name__}:AtticAllocator"))
     monkeypatch.setitem(RUNTIMES, "box", Box())  # type: ignore[arg-type]
-    for kept in (ATTIC.things, ATTIC.added, ATTIC.executed, HELD, EVENTS):
+    for kept in (ATTIC.things, ATTIC.added, ATTIC.executed, HELD, EVENTS, EXAMINED):
         kept.clear()
 
 
@@ -154,7 +156,7 @@ def launched(file: Path, home: Path, patch: pytest.MonkeyPatch) -> tuple[Allocat
         yield Opened({name: Access("http://127.0.0.1:9", Secret("id"), Secret("key")) for name in ("data", "results")})
 
     patch.setattr(launch, "open_access", open_access)
-    patch.setattr(Opened, "examine", lambda *_: None)
+    patch.setattr(Opened, "examine", lambda *_: EXAMINED.append(time.time()))
     cluster, seen, reports = read_cluster(file), Watching(), list[Progress]()
     wanted = AllocationRequest(MANIFEST, IMAGE, "buckets:1", RUN)
     with allocator_of(cluster).allocate(wanted, reports.append) as allocation:
@@ -203,6 +205,7 @@ def test_a_run_begins_on_the_hosts_that_it_hands_out(
     record = Records(tmp_path).find(RUN)
     assert (record.hosts, record.placement) == (("attic-7",), ((1, "attic-7", (0,)),))
     assert record.states[0] == ("QUEUED", 999.5)
+    assert record.states[1][1] <= EXAMINED[0] <= record.states[2][1]
     (stages,) = record.host_stages
     assert (stages.host, stages.operator_clock[0], stages.host_clock) == ("attic-7", CLIMBED, ())
     assert [one.name for one in stages.operator_clock[1:2]] == ["agent"]

@@ -98,7 +98,8 @@ def lines_of(document: RunDocument) -> Iterator[tuple[str, str]]:
     yield "data", f"{document.data.place}  {_listing(document)}"
     for host in document.hosts:
         facts = host.facts
-        known = (f"Linux {facts.kernel}" if facts.kernel else "", f"{facts.cpus} CPUs" if facts.cpus else "")
+        kernel = facts.kernel.removeprefix("Linux ")  # earlier versions recorded both
+        known = (f"Linux {kernel}" if kernel else "", f"{facts.cpus} CPUs" if facts.cpus else "")
         memory = human_size(facts.memory) if facts.memory else ""
         said = ", ".join(filter(None, (*known, memory, *facts.gpus)))
         yield "host", f"{host.name or 'this machine'}  {said}".rstrip()

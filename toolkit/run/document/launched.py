@@ -103,7 +103,7 @@ def _data_place(reference: DataReference) -> str:
 
 def _facts(facts: HostFacts) -> dict[str, Any]:
     return {
-        "kernel": facts.kernel,
+        "kernel": facts.kernel.removeprefix("Linux "),  # as over ssh; of this machine it is the release alone
         "cpus": facts.cpus or 0,
         "memory": facts.memory or 0,
         "engine": facts.engine.version,

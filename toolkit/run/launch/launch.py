@@ -83,7 +83,7 @@ class Launch:
         self._request, self._plan, self._view = request, request.plan, Unbreakable(view)
         self._records = Records(request.home)
         self._deployment = Deployment(request.plan, request.engines, request.templates, request.leases)
-        self._record = first_record(request)
+        self._record, self._allocated_at = first_record(request), time.time()
         self._is_deployed = self._gone = False
         self._stopped_by = self._subnet = ""
         self._listing: BackgroundListing | None = None
@@ -127,7 +127,7 @@ class Launch:
         self._view.planned(self._plan, self._request.code)
         self._listing = listing_of_data(self._plan, opened)
         size = f"{counted(len(self._plan.learners), 'learner')}, {counted(self._plan.ranks, 'rank')}"
-        self._enter(State.PENDING, size)
+        self._enter(State.PENDING, size, self._allocated_at)
 
     def _prepare(self, opened: Opened) -> None:
         plan = self._plan
@@ -177,8 +177,9 @@ class Launch:
     def _heartbeat(self) -> None:
         self._stopped_by = self._deployment.heartbeat() or self._stopped_by
 
-    def _enter(self, state: State, note: str) -> None:
-        self._record = self._record.at(state, time.time())
+    def _enter(self, state: State, note: str, at: float | None = None) -> None:
+        """The run is in `state` since `at` (default: now)."""
+        self._record = self._record.at(state, time.time() if at is None else at)
         self._records.save(self._record)
         self._view.state(self._record, note)
 
