@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from toolkit.agent.host_stages import STAGES
+
 from .bench import MANIFEST, read_until
 from .lab import NEW_FILES, RealLab
 
@@ -76,6 +78,11 @@ def test_what_each_host_wrote_is_stored_and_each_learner_knows_its_number(lab: R
     document = json.loads((results / "record.json").read_text())
     assert [host["name"] for host in document["hosts"] if host["facts"]["cpus"]] == list(lab.hosts)
     assert {f"large-{rank}" for rank in (0, 1)} <= {one["path"] for one in document["results"]["files"]}
+    staged = document["host_stages"]
+    stages = [{stage["name"] for stage in (*one["operator_clock"], *one["host_clock"])} for one in staged]
+    assert [one["host"] for one in staged] == list(lab.hosts)
+    assert stages == [{*STAGES}, {*STAGES} - {"collecting"}]
+    assert [one["offset"] is not None for one in staged] == [True, True]
     lab.bench.ok("record", "verify", record["training_id"])
 
 

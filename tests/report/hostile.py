@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from toolkit.agent.host_stages import HostStage, HostStages
 from toolkit.metrics.series import Point, RunMetrics, Series
 from toolkit.report.model import LogExcerpt, LogLine, ReportInput, RunInput
 
@@ -32,6 +33,8 @@ def with_text(text: str) -> ReportInput:
     run = replace(
         run, **texts, steps=(step,), hosts=(text,), metrics={text: text, "loss": 0.5}, placement=((1, text, (0,)),)
     )
+    stages = (HostStage(text, BEGIN, BEGIN + 1, text), HostStage("processing", BEGIN + 1, BEGIN + 2))
+    run = replace(run, host_stages=(HostStages(text, stages), HostStages("p100-02", stages)))
     series = Series(text, text, text, (Point(BEGIN, 1.0, 1), Point(BEGIN + 1, 2.0, 2)))
     lines = LogExcerpt((LogLine(BEGIN, text, text),), 3)
     return ReportInput((RunInput(run, RunMetrics((series,), (series,)), lines, (text,)),), BEGIN, text)
