@@ -23,6 +23,8 @@ from toolkit.run.records.stage_times import clocks_said
         (["show", RUN], {"act": "show", "record": RUN, "json": False}),
         (["verify", "record.json"], {"act": "verify", "record": "record.json", "folder": None, "key": None}),
         (["sign", RUN, "--key", "k"], {"act": "sign", "training_id": RUN, "key": "k", "output": None}),
+        (["sign", RUN, "--key", "k"], {"passphrase": ""}),
+        (["sign", RUN, "--key", "k", "--passphrase", "${env:WORDS}"], {"passphrase": "${env:WORDS}"}),
         (["schema"], {"act": "schema"}),
     ],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from toolkit.run.document.compare import (
     expected_files,
     own_differences,
 )
-from toolkit.run.document.dsse import key_id, private_key, public_key
+from toolkit.run.document.dsse import key_id
 from toolkit.run.document.export import export
 from toolkit.run.document.find import FoundRecord, in_file, in_place, names_a_file
+from toolkit.run.document.keys import private_key, public_key
 from toolkit.run.document.launched import load_launched
 from toolkit.run.document.model import document_schema
 from toolkit.run.document.places import InBucket, InFolder, OnFile, Place
@@ -31,6 +33,8 @@ from toolkit.run.document.signatures import signed_model, signed_record
 from toolkit.run.document.verify import Own, Verified, listed_sums, verify, with_signatures
 from toolkit.run.follow.connect import results_store
 from toolkit.run.records.record import Record
+from toolkit.secrets import Secret
+from toolkit.secrets.passphrase import SPELLINGS, resolve_passphrase
 
 _MOST_NAMED = 1000
 
@@ -100,23 +104,33 @@ def verify_record(
         return with_signatures(verified, place, beside, public) if public else verified
 
 
-def sign_record(run: str, key: str | Path, *, output: str | Path | None = None) -> SignedRun:
+def sign_record(
+    run: str,
+    key: str | Path,
+    *,
+    passphrase: str = "",
+    ask: Callable[[str], str] | None = None,
+    output: str | Path | None = None,
+) -> SignedRun:
     """Sign a run of this machine with your own key: its record, and its model if it has one.
 
     The signatures are stored beside the results; with `output`, an existing folder, they and the record are also
     written there.
 
     Args:
-        key: an ECDSA private key in PEM (P-256, P-384 or P-521), without a passphrase.
+        key: an ECDSA private key in PEM (P-256, P-384 or P-521), which only its owner may read.
+        passphrase: of an encrypted key, as a reference: `${env:NAME}` or `${file:PATH}`.
+        ask: called with a prompt if the key is encrypted and there is no `passphrase`; returns it.
 
     Raises:
-        ToolkitError: C101 if `output` is no folder, C103 for a key that cannot be used, C202 if the record is not what
-            this machine's run left.
+        ToolkitError: C101 if `output` is no folder, C103 for a key or passphrase that cannot be used, C202
+            if the record is not what this machine's run left.
 
     Example:
         >>> api.sign_record("training-9itkb8gw", "key.pem").statement
     """
-    private = private_key(Path(key))
+    given = resolve_passphrase(passphrase, os.environ) if passphrase else None
+    private = private_key(Path(key), lambda: given or _asked(key, ask))
     if output and not Path(output).is_dir():
         raise ToolkitError(Code.MANIFEST, f"{output} is not a folder", hint="create it, or choose another")
     own = _ended(run)
@@ -177,6 +191,13 @@ def differing(what: str, differences: list[str]) -> ToolkitError:
         (*named, *([Problem(f"and {more} more")] if more else [])),
         hint="something was changed after the run: who may write there?",
     )
+
+
+def _asked(key: str | Path, ask: Callable[[str], str] | None) -> Secret:
+    if ask:
+        return Secret(ask(f"passphrase of {key}: "))
+    what = f"{key} is encrypted, and no passphrase is given"
+    raise ToolkitError(Code.CREDENTIALS, what, hint=f"name where it is, {SPELLINGS}")
 
 
 def _ended(run: str) -> Record:

@@ -17,6 +17,7 @@ from toolkit.api.run_records import (
 )
 from toolkit.cli.host_stages import stage_lines
 from toolkit.cli.output import human_size, print_json, progress_bar, say
+from toolkit.cli.passphrase import ask_passphrase
 from toolkit.plural import counted
 from toolkit.run.document.model import RunDocument
 from toolkit.run.records.stage_times import clocks_said
@@ -61,7 +62,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _sign(arguments: argparse.Namespace) -> int:
-    signed = sign_record(arguments.training_id, arguments.key, output=arguments.output)
+    words = {"passphrase": arguments.passphrase, "ask": ask_passphrase, "output": arguments.output}
+    signed = sign_record(arguments.training_id, arguments.key, **words)
     if arguments.json:
         print_json(asdict(signed))
     say(f"record  {signed.statement}")

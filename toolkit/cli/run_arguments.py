@@ -232,6 +232,12 @@ def _record(record: Commands) -> None:
     _run(sign)
     sign.add_argument("--key", metavar="FILE", required=True, help="your ECDSA private key, in PEM")
     sign.add_argument(
+        "--passphrase",
+        metavar="REFERENCE",
+        default="",
+        help="where an encrypted key's passphrase is: '${env:NAME}' or '${file:PATH}' (default: ask for it)",
+    )
+    sign.add_argument(
         "-o", "--output", metavar="FOLDER", type=folder_name, help="write record and signatures to FOLDER, too"
     )
     record.add("schema", "print the JSON Schema of a record", "")

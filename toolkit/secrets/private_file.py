@@ -38,14 +38,14 @@ class PrivateFile(KeySource):
                 if mode & 0o077:
                     why = f"others may read this file (mode {mode:04o})"
                     raise leads_nowhere(self.kind, name, why, f"chmod 600 {path}")
-                text = file.read(LARGEST_KEY_FILE + 1).decode("ascii")
+                text = file.read(LARGEST_KEY_FILE + 1).decode("utf-8")
                 if len(text) > LARGEST_KEY_FILE:
                     raise leads_nowhere(self.kind, name, "too large for a key", "put only the key into the file")
                 return Secret(text.strip())
         except OSError as error:
             raise leads_nowhere(self.kind, name, str(error.strerror)) from None
         except UnicodeDecodeError:
-            why = "the file holds more than a key: it is no ASCII text"
+            why = "the file holds more than a key: it is no text"
             raise leads_nowhere(self.kind, name, why) from None
         except RuntimeError as error:  # from expanduser: no such user
             raise leads_nowhere(self.kind, name, str(error)) from None

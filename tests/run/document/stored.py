@@ -73,6 +73,7 @@ def key_pair(folder: Path, curve: ec.EllipticCurve | None = None) -> tuple[Path,
     """A new private key and its public one, in files."""
     private, public = folder / "key.pem", folder / "key.pub"
     key = ec.generate_private_key(curve or ec.SECP256R1())
+    private.touch(mode=0o600)
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return private, public

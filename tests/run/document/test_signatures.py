@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     PrivateFormat,
     PublicFormat,
 )
@@ -19,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 from toolkit.agent.run_document import document_bytes
 from toolkit.api.run_records import sign_record, verify_record
 from toolkit.errors import ToolkitError
+from toolkit.run.document.dsse import enveloped
+from toolkit.run.document.keys import private_key
+from toolkit.secrets import Secret
 
 from .sample import FILES, RUN, SUMS, document
 from .stored import StoredRun, key_pair
@@ -137,27 +139,77 @@ def test_what_was_changed_is_not_signed(run: StoredRun, tmp_path: Path) -> None:
     assert f"models/{RUN}/{STATEMENT}" not in run.server.objects
 
 
-def test_a_key_that_cannot_be_used_is_named_with_how_to_make_one(run: StoredRun, tmp_path: Path) -> None:
-    private, public = key_pair(tmp_path)
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL], ids=["PKCS#8", "SEC1"])
+def test_an_encrypted_key_signs_with_its_passphrase(
+    run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: PrivateFormat
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    file, public, said = tmp_path / "key.pem", tmp_path / "key.pub", tmp_path / "said"
+    file.touch(mode=0o600)
+    file.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption("zwölf Wörter".encode())))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    said.touch(mode=0o600)
+    said.write_text("zwölf Wörter\n")
+    monkeypatch.setenv("WORDS", "zwölf Wörter")
+    prompts: list[str] = []
+
+    def typed(prompt: str) -> str:
+        prompts.append(prompt)
+        return "zwölf Wörter"
+
+    for words in ({"passphrase": f"${{file:{said}}}"}, {"passphrase": "${env:WORDS}", "ask": typed}, {"ask": typed}):
+        run.put(STATEMENT, b"")
+        sign_record(RUN, file, **words)
+        assert verify_record(RUN, key=public).signed
+    assert prompts == [f"passphrase of {file}: "]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "key.pem is encrypted, and no passphrase is given"),
+        ({"ask": lambda _: "another"}, "key.pem: the passphrase is not that of this key"),
+        ({"ask": lambda _: ""}, "key.pem: the passphrase is not that of this key"),
+        ({"passphrase": "${env:NOT_SET_HERE}"}, r"\$\{env:NOT_SET_HERE\}: no such environment variable"),
+        ({"passphrase": "${file:open}"}, r"\$\{file:open\}: others may read this file \(mode 0644\)"),
+        ({"passphrase": "words"}, "a reference to the passphrase is asked for, not a passphrase"),
+        ({"passphrase": "${chain}"}, r"\$\{chain\}: gives both keys of a store, and a passphrase is asked for"),
+    ],
+)
+def test_nothing_is_signed_without_the_passphrase(
+    run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: dict, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.pem").touch(mode=0o600)
     key = ec.generate_private_key(ec.SECP256R1())
     encrypted = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"words"))
-    other = ed25519.Ed25519PrivateKey.generate()
-    for name, data, said in (
-        ("encrypted", encrypted, "is encrypted with a passphrase"),
-        ("text", b"not a key", "is not a private key in PEM"),
-        ("public", public.read_bytes(), "is not a private key in PEM"),
-        ("ed25519", other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "is not an ECDSA key on"),
-    ):
-        file = tmp_path / name
-        file.write_bytes(data)
-        with pytest.raises(ToolkitError, match=said) as caught:
-            sign_record(RUN, file)
-        assert (caught.value.code.label, bool(caught.value.hint)) == ("C103", True)
-    with pytest.raises(ToolkitError, match="No such file"):
-        sign_record(RUN, tmp_path / "none")
-    with pytest.raises(ToolkitError, match="is not a public key in PEM"):
-        verify_record(RUN, key=private)
-    ed = tmp_path / "ed.pub"
-    ed.write_bytes(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    with pytest.raises(ToolkitError, match="is not an ECDSA key on"):
-        verify_record(RUN, key=ed)
+    Path("key.pem").write_bytes(encrypted)
+    Path("open").write_text("words")
+    Path("open").chmod(0o644)
+    with pytest.raises(ToolkitError, match=said) as caught:
+        sign_record(RUN, "key.pem", **words)
+    assert (caught.value.code.label, "words" in str(caught.value)) == ("C103", False)
+    assert f"models/{RUN}/{STATEMENT}" not in run.server.objects
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"serialization": {"method": "shards", "hash_type": "sha256"}}, "by shards and sha256; expected files and"),
+        ({"serialization": {"method": "files", "hash_type": "blake3"}}, "by files and blake3; expected files and"),
+        ({"serialization": 7}, "is not one of a model"),
+        ({"resources": [{"name": 1}]}, "is not one of a model"),
+    ],
+)
+def test_a_models_signature_of_another_serialization_is_named(
+    run: StoredRun, tmp_path: Path, change: dict, said: str
+) -> None:
+    private, public = key_pair(tmp_path)
+    sign_record(RUN, private)
+    bundle = json.loads(run.data(BUNDLE))
+    statement = payload(bundle["dsseEnvelope"])
+    statement["predicate"] |= change
+    key = private_key(private, lambda: Secret(""))
+    run.put(BUNDLE, json.dumps(bundle | {"dsseEnvelope": enveloped(json.dumps(statement).encode(), key)}).encode())
+    (found,) = verify_record(RUN, key=public).differences
+    assert said in found

@@ -74,12 +74,15 @@ def model_differences(data: bytes, files: Mapping[str, str], key: ec.EllipticCur
     except ValueError as error:
         return [f"the model's signature: {error}"]
     try:
-        resources = {one["name"]: one["digest"] for one in statement["predicate"]["resources"]}
-        of_model = statement["predicateType"] == _MODEL_PREDICATE
+        predicate, of_model = statement["predicate"], statement["predicateType"] == _MODEL_PREDICATE
+        resources = {one["name"]: one["digest"] for one in predicate["resources"]}
+        by = [predicate["serialization"][name] for name in ("method", "hash_type")]
     except (KeyError, TypeError):
-        of_model, resources = False, {}
+        of_model = False
     if not of_model:
         return ["the model's signature is not one of a model"]
+    if by != ["files", "sha256"]:
+        return [f"the model's signature is by {by[0]} and {by[1]}; expected files and sha256, as in the record"]
     other = sorted(name for name in files.keys() | resources.keys() if files.get(name) != resources.get(name))
     return [f"the model's signature is of another model: {name!r} differs" for name in other]
 
