@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -74,3 +75,18 @@ def test_files_that_powershell_wrote_are_read(code: Path, tmp_path: Path) -> Non
     done = toolkit(tmp_path, "lock", "--json", code / "manifest.yml")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "already in the image: numpy" in done.stderr
+
+
+def test_json_is_printed_where_nothing_is_to_lock_or_nothing_is_written(code: Path, tmp_path: Path) -> None:
+    """One object on standard output, of the same fields, whatever there was to do."""
+    image = "tensorflow-ddl-2.19-py3.11-cpu"
+    facts = {"image": image, "lock": None, "written": False, "stale": "", "wheels": [], "packages": [], "notes": []}
+    for words in ((), ("--check",)):
+        done = toolkit(tmp_path, "lock", "--json", *words, code / "manifest.yml")
+        assert (done.returncode, json.loads(done.stdout)) == (0, facts)
+    (code / "requirements.txt").write_text("leaf-of-nowhere\nnumpy\n")
+    done = toolkit(tmp_path, "lock", "--json", "--check", code / "manifest.yml")
+    found = json.loads(done.stdout)
+    assert (done.returncode, Path(found["lock"]).parent, found["stale"]) == (2, code, "there is no lock yet")
+    assert [note.partition(":")[0] for note in found["notes"]] == ["already in the image"]
+    assert found.keys() == facts.keys()

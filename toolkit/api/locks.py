@@ -82,7 +82,7 @@ def lock(
     report_notes(needs.notes, report)
     recipe = replace(row.recipe, additions=needs.additions)
     if not recipe.additions:
-        return UserLock(recipe.name)
+        return UserLock(recipe.name, notes=tuple(needs.notes))
     refuse_impossible(row, (), read.compute.kind, recipe.additions.requirements)
     old = read_lock(recipe.additions.lock) if recipe.additions.lock.is_file() else None
     stale = stale_additions(recipe, old) if old else "there is no lock yet"

@@ -49,27 +49,37 @@ def _lock_manifest(arguments: argparse.Namespace) -> int:
     file = arguments.name[0]
     with progress_bar() as report:
         locked = lock(file, flavour=arguments.flavour, update=arguments.update, check=arguments.check, report=report)
+    if arguments.json:
+        print_json(user_lock_facts(locked))
+    _say_user_lock(file, locked, check=arguments.check)
+    return Code.MANIFEST.exit_status if arguments.check and locked.stale else 0
+
+
+def user_lock_facts(locked: UserLock) -> dict[str, object]:
+    """The same object whatever there was to do: `lock` is null if nothing needs one; wheels are those written now."""
+    wheels = locked.lock.wheels if locked.lock else ()
+    return {
+        "image": locked.image,
+        "lock": str(locked.file) if locked.file else None,
+        "written": locked.written,
+        "stale": locked.stale,
+        "wheels": [{"name": wheel.name, "version": wheel.version} for wheel in wheels],
+        "packages": list(locked.packages),
+        "notes": list(locked.notes),
+    }
+
+
+def _say_user_lock(manifest: str, locked: UserLock, *, check: bool) -> None:
     if locked.file is None:
-        say(f"{file} needs nothing besides {locked.image}: nothing to lock")
-    elif arguments.check:
+        say(f"{manifest} needs nothing besides {locked.image}: nothing to lock")
+    elif check:
         say(f"{locked.file}: {locked.stale or 'up to date'}")
-        return Code.MANIFEST.exit_status if locked.stale else 0
     elif locked.lock is None:
         say(f"{locked.file}: unchanged")
     else:
-        _show_user_lock(locked, as_json=arguments.json)
-    return 0
-
-
-def _show_user_lock(locked: UserLock, *, as_json: bool) -> None:
-    wheels = locked.lock.wheels if locked.lock else ()
-    if as_json:
-        named = [{"name": wheel.name, "version": wheel.version} for wheel in wheels]
-        facts = {"lock": str(locked.file), "wheels": named, "packages": list(locked.packages)}
-        print_json({**facts, "notes": list(locked.notes)})
-    for change in locked.changes:
-        say(f"  {change.name}  {change.old or '–'} → {change.new or '–'}")
-    say(f"{locked.file}: {len(wheels)} wheels, {len(locked.packages)} Debian packages")
+        for change in locked.changes:
+            say(f"  {change.name}  {change.old or '–'} → {change.new or '–'}")
+        say(f"{locked.file}: {len(locked.lock.wheels)} wheels, {len(locked.packages)} Debian packages")
 
 
 def _show(one: Renewed) -> None:
