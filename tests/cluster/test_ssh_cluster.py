@@ -153,6 +153,15 @@ def test_a_host_that_is_listed_twice_is_reported_with_both_lines(tmp_path: Path)
     ]
 
 
+def test_problems_are_in_the_files_order_wherever_they_are_found(tmp_path: Path) -> None:
+    """That of all hosts together is found last, and is on the first line of them."""
+    with pytest.raises(ToolkitError) as caught:
+        read(tmp_path, f'{SMALL}  - {{name: "p[2-4096]"}}\n  - {{name: "q", address: "10.0.0.[1-2]"}}\n')
+    lines = [problem.place.line for problem in caught.value.problems if problem.place]
+    assert (lines, caught.value.what) == (sorted(lines), f"{tmp_path}/lab.yml has 3 problems")
+    assert "4097 hosts; at most 4096 are read" in str(caught.value.problems[0])
+
+
 def test_many_ranges_are_too_many_together(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="4098 hosts; at most 4096 are read"):
         read(tmp_path, f'{SMALL}  - {{name: "q[1-4096]"}}\n')

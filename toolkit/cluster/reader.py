@@ -14,8 +14,7 @@ from toolkit.cluster.kinds import KINDS, loaded
 from toolkit.cluster.model import NO_GPU, Access, Cluster, Deadlines, Gpu, Host
 from toolkit.cluster.ranges import MOST, expand
 from toolkit.errors import Code, Problem, ToolkitError
-from toolkit.plural import counted
-from toolkit.yaml.source import Source, read_source
+from toolkit.yaml.source import Source, raise_if_any, read_source
 from toolkit.yaml.validate import validate
 
 _CODE = Code.RESOURCES_ASKED
@@ -100,8 +99,7 @@ def _hosts(source: Source, read: sections.SshFile) -> tuple[Host, ...]:
         ]
     if len(hosts) > MOST:
         problems.append(source.problem(f"{len(hosts)} hosts; at most {MOST} are read", ("hosts",), at_key=True))
-    if problems:
-        raise ToolkitError(_CODE, f"{source.file} has {counted(len(problems), 'problem')}", tuple(problems))
+    raise_if_any(source, problems, _CODE)
     return tuple(hosts)
 
 

@@ -10,8 +10,7 @@ from toolkit.manifest.diagnostics import Diagnostics, Remark
 from toolkit.manifest.dialects.registry import dialect_of
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.other_files import other_file
-from toolkit.plural import counted
-from toolkit.yaml.source import Source, read_source
+from toolkit.yaml.source import Source, raise_if_any, read_source
 from toolkit.yaml.validate import validate
 
 MAX_BYTES = 64 << 10
@@ -43,9 +42,7 @@ def read_with_warnings(file: Path) -> ReadManifest:
     dialect = dialect_of(source)
     diagnostics = Diagnostics()
     manifest = validate(source, dialect.model).to_manifest(diagnostics)
-    if diagnostics.refusals:
-        problems = tuple(_placed(source, remark) for remark in diagnostics.refusals)
-        raise ToolkitError(Code.MANIFEST, f"{file} has {counted(len(problems), 'problem')}", problems)
+    raise_if_any(source, [_placed(source, remark) for remark in diagnostics.refusals], Code.MANIFEST)
     warnings = tuple(_placed(source, remark) for remark in diagnostics.warnings)
     return ReadManifest(manifest, dialect.name, dialect.title, warnings)
 
