@@ -99,6 +99,12 @@ def test_room(free: int | None, verdict: str) -> None:
     assert disk.disk_of_scratch(facts, asked()).verdict.value == verdict
 
 
+@pytest.mark.parametrize(("free", "said"), [(900, "900 B"), (52_400_000, "52.4 MB"), (5 * disk.GB, "5.0 GB")])
+def test_room_is_in_the_unit_that_shows_how_little_it_is(free: int, said: str) -> None:
+    assert disk.disk_of_images(replace(GOOD, images=Room("/data", free)), asked()).found.startswith(f"{said} free in /")
+    assert memory.shared_memory(replace(GOOD, shm=free), asked()).found.startswith(f"{said} in /dev/shm")
+
+
 def test_a_scratch_folder_that_may_not_be_written() -> None:
     facts = replace(GOOD, scratch=Room("/var", 100 * disk.GB, writable=False))
     finding = disk.disk_of_scratch(facts, asked())

@@ -133,7 +133,7 @@ def test_a_full_scratch_disk_and_a_missing_fuse_are_refused_before_a_launch(lab:
     finally:
         in_host(first, "umount /var/tmp/toolkit && rmdir /var/tmp/toolkit; mknod -m 666 /dev/fuse c 10 229")
     assert set(wrong) == {(first, "fuse"), (first, "disk of scratch")}
-    assert wrong[first, "disk of scratch"]["found"] == "0.0 GB free in /var/tmp/toolkit; 5 GB are required"
+    assert wrong[first, "disk of scratch"]["found"] == "1.0 MB free in /var/tmp/toolkit; 5 GB are required"
     assert wrong[first, "fuse"]["hint"].startswith("on the host, as root: modprobe fuse")
     assert caught.value.code.label == "S100"
     assert [str(problem).partition(":")[0] for problem in caught.value.problems] == [first, first]

@@ -50,6 +50,13 @@ def test_a_link_within_the_code_is_its_file(code: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("size", "said"), [(0, "0 B"), (47, "47 B"), (999, "999 B"), (13_600, "13.6 kB")])
+def test_its_size_is_in_bytes_where_it_is_small(code: Path, size: int, said: str) -> None:
+    (code / "train.py").write_bytes(b"x" * size)
+    (line,) = read_code(code, code / "manifest.yml").lines()
+    assert line[1].startswith(f"1 file, {said} of {code}  sha256 ")
+
+
 def test_it_is_the_sum_that_must_not_be_too_large(code: Path) -> None:
     for name, size in (("a.bin", MAX_BYTES // 2), ("b.bin", MAX_BYTES // 2 - 1)):
         with (code / name).open("wb") as file:

@@ -9,6 +9,7 @@ from toolkit.doctor.finding import Finding, fail, ok, skipped, warn
 from toolkit.doctor.printed import KIB, Printed
 from toolkit.doctor.requirements import Asked
 from toolkit.doctor.topic import Topic
+from toolkit.plural import human_size
 from toolkit.shell_files import shell_program
 
 GB = 1_000_000_000
@@ -57,7 +58,7 @@ def disk_of_scratch(facts: HostFacts, asked: Asked) -> Finding:
 def _room(host: str, check: str, room: Room, hint: str) -> Finding:
     if room.free is None:
         return skipped(host, check, f"df reports nothing for {room.path}")
-    found = f"{room.free / GB:.1f} GB free in {room.path}"
+    found = f"{human_size(room.free)} free in {room.path}"
     if room.free < _ROOM_FAIL:
         return fail(host, check, f"{found}; {_ROOM_FAIL // GB} GB are required", hint)
     if room.free < _ROOM_WARN:

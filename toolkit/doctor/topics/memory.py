@@ -7,7 +7,8 @@ from toolkit.doctor.finding import Finding, ok, warn
 from toolkit.doctor.printed import Printed, kib
 from toolkit.doctor.requirements import Asked
 from toolkit.doctor.topic import Topic
-from toolkit.doctor.topics.disk import GB, size_and_free
+from toolkit.doctor.topics.disk import size_and_free
+from toolkit.plural import human_size
 from toolkit.shell_files import shell_program
 
 _SMALL_SHM = 64 << 20
@@ -23,7 +24,7 @@ def shared_memory(facts: HostFacts, _asked: Asked) -> Finding:
     if facts.shm is None:
         hint = "mount -t tmpfs tmpfs /dev/shm"
         return warn(facts.name, "shared memory", "no /dev/shm", hint)
-    found = f"{facts.shm / GB:.2f} GB in /dev/shm; learners get their own 1 GB"
+    found = f"{human_size(facts.shm)} in /dev/shm; learners get their own 1 GB"
     if facts.shm < _SMALL_SHM:
         return warn(facts.name, "shared memory", found, "mount -o remount,size=1g /dev/shm")
     return ok(facts.name, "shared memory", found)

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.atomic_file import sha256_of
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.folder_files import FolderFile, files_of, shown
-from toolkit.plural import counted, listed
+from toolkit.plural import counted, human_size, listed
 from toolkit.run.plan.code_listing import Listed, code_digest, first_of
 from toolkit.run.plan.code_rules import NO_CODE, Rules, read_rules
 from toolkit.run.plan.code_secrets import NOTHING_KNOWN, OVERLAP, WINDOW, Known, is_manifest_with_keys, secrets_in_code
@@ -78,7 +78,7 @@ class SubmittedCode:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Name and text of each fact to show before a run."""
-        size = f"{counted(len(self.files), 'file')}, {self.size / 1000:.1f} kB"
+        size = f"{counted(len(self.files), 'file')}, {human_size(self.size)}"
         yield "code", f"{size} of {self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:
             yield "hidden", listed([shown(name) for name in self.hidden], _MOST_SHOWN)
