@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.errors import ToolkitError
+from toolkit.api.models import note_of_interrupted
+from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
 from toolkit.run.finish.collect import Collection
@@ -90,6 +91,25 @@ def test_a_forged_check_is_refused_by_name_before_it_runs(tmp_path: Path) -> Non
         "'check_model.py': changed",
         "'site.py': never submitted",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kept", "said"),
+    [
+        (KeyboardInterrupt(), Path("/m/.x"), "what arrived is kept in /m/.x; the same command continues with it"),
+        (
+            ToolkitError(Code.LOADING_DATA, "the store does not answer"),
+            Path("/m/.x"),
+            "what arrived is kept in /m/.x; the same command continues with it",
+        ),
+        (KeyboardInterrupt(), None, ""),
+        (ToolkitError(Code.CODE, "the bucket's code is not what was submitted"), Path("/m/.x"), ""),
+    ],
+)
+def test_who_was_interrupted_may_continue_but_not_with_a_forged_code(
+    error: BaseException, kept: Path | None, said: str
+) -> None:
+    assert note_of_interrupted(error, kept) == said
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed", "none"])

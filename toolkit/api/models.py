@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.api.records import find_run
+from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.image.tool_images import buckets_reference
 from toolkit.paths import home
@@ -48,9 +49,19 @@ def collect(
         store.get(record.image_id)
     try:
         collected = collection.run()
-    except BaseException:
-        if kept := collection.kept:
-            report(Progress("collecting", note=f"what arrived is kept in {kept}; the same command continues with it"))
+    except BaseException as error:
+        if note := note_of_interrupted(error, collection.kept):
+            report(Progress("collecting", note=note))
         raise
     Records(home()).save(with_result(record, collected))
     return collected
+
+
+def note_of_interrupted(error: BaseException, kept: Path | None) -> str:
+    """What a person should know of what arrived in `kept` before `error`; empty if there is nothing to continue.
+
+    If the bucket's code is not what was submitted, the same command would be refused again.
+    """
+    if kept is None or (isinstance(error, ToolkitError) and error.code is Code.CODE):
+        return ""
+    return f"what arrived is kept in {kept}; the same command continues with it"
