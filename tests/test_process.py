@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from toolkit.process import CommandFailed, feed, run, stream
+from toolkit.process import CommandFailed, converse, feed, run, stream
 
 
 def python(program: str) -> list[str]:
@@ -98,6 +99,49 @@ def test_a_command_that_ends_before_it_has_read_all_says_why() -> None:
     with pytest.raises(CommandFailed) as caught:
         feed(["sh", "-c", "echo full >&2; exit 5"], (b"x" * 65536 for _ in range(64)))
     assert (caught.value.result.status, caught.value.result.errors) == (5, "full\n")
+
+
+def test_lines_come_while_a_command_is_fed_and_afterwards() -> None:
+    """Each piece waits for the line that answers the one before, so none could come only at the end."""
+    lines: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"one\n"
+        for _ in range(200):
+            yield b""  # lines are passed on between pieces
+            if lines:
+                break
+            time.sleep(0.05)
+        yield b"two\n" if lines == ["got one"] else b"too late\n"
+
+    program = "import sys\nfor line in sys.stdin: print('got', line.strip(), flush=True)\nprint('end', file=sys.stderr)"
+    assert converse(python(program), pieces(), lines.append) == 0
+    assert lines == ["got one", "got two", "end"]
+    assert converse(["sh", "-c", "echo full; exit 5"], (b"x" * 65536 for _ in range(64)), lines.append) == 5
+    assert lines[-1] == "full"
+
+
+def test_a_command_whose_input_fails_is_killed_before_its_input_ends(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("gone")
+
+    whole = tmp_path / "whole"
+    with pytest.raises(OSError, match="gone"):
+        converse(["sh", "-c", f"cat > /dev/null; touch {whole}"], pieces(), print)
+    assert not whole.exists()
+
+
+def test_a_conversation_that_is_given_up_ends_with_all_its_children() -> None:
+    pids: list[int] = []
+
+    def give_up(line: str) -> None:
+        pids.extend(map(int, line.split()))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        converse(["sh", "-c", "sleep 60 & echo $$ $!; wait"], [b""], give_up)
+    assert [gone(pid) for pid in pids] == [True, True]
 
 
 def test_a_signal_is_a_negative_status() -> None:

@@ -12,8 +12,10 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import IO
 
 from toolkit.child_environment import child_environment, program_of
@@ -171,6 +173,55 @@ def feed(
     if check and not result.ok:
         raise CommandFailed(result)
     return result
+
+
+def converse(
+    argv: Sequence[str],
+    pieces: Iterable[bytes],
+    on_line: Callable[[str], None],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run `argv`, write `pieces` to its input, and pass each line of its output and errors to `on_line` meanwhile, in
+    this thread; returns the status. `environment` is as for `run`. An exception kills it and what it started."""
+    process = _start(argv, environment, subprocess.PIPE, subprocess.PIPE, subprocess.STDOUT)
+    assert process.stdin is not None and process.stdout is not None
+    lines: SimpleQueue[str | None] = SimpleQueue()
+    reader = threading.Thread(target=_put_lines, args=(process.stdout, lines), daemon=True)
+    reader.start()
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it exited early: its status and output say why
+            for piece in pieces:
+                process.stdin.write(piece)
+                process.stdin.flush()
+                _pass_on(lines, on_line)
+            process.stdin.close()
+        while (line := lines.get()) is not None:
+            on_line(line)
+        return process.wait()
+    finally:
+        if process.poll() is None:  # before its input is closed: partial input must not look complete
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        reader.join(_GRACE_SECONDS)
+
+
+def _put_lines(stream: IO[bytes], lines: SimpleQueue[str | None]) -> None:
+    """Every line without its end, then None."""
+    with io.TextIOWrapper(stream, errors="replace") as text:
+        for line in text:
+            lines.put(line.rstrip("\n"))
+    lines.put(None)
+
+
+def _pass_on(lines: SimpleQueue[str | None], on_line: Callable[[str], None]) -> None:
+    """What is there now; the end stays, for whoever waits for it."""
+    while not lines.empty():
+        line = lines.get()
+        if line is None:
+            lines.put(None)
+            return
+        on_line(line)
 
 
 def _text(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
 from toolkit.image.stages import Stage
 from toolkit.image.store import ImageStore
-from toolkit.process import Result, feed
+from toolkit.process import converse
 from toolkit.progress import Progress, Report
 from toolkit.tar.write import tar_stream
 
@@ -79,24 +79,31 @@ class BuildKitBuilder:
             id_file = Path(folder) / "image-id"
             argv = ["docker", "build", "--network", "none", "--no-cache", "--progress", "plain", "--force-rm"]
             argv += ["--iidfile", str(id_file), "-"]
-            done = _docker_build(argv, tar_stream(stage.entries()))
-            step, lines = "sending the context", (done.output + done.errors).splitlines()
-            for match in filter(None, map(_BUILDKIT_STEP.match, lines)):
-                step = _short(match[3])
-                report(Progress(stage.reference, step, int(match[1]) - 1, int(match[2])))
-            if not done.ok or not id_file.is_file():
-                raise _build_failed(stage, step, f"exit status {done.status}", lines[-LAST_LINES:])
+            seen = _BuildKitLines(stage, report)
+            environment = {**child_environment("docker"), "DOCKER_BUILDKIT": "1"}
+            status = converse(argv, tar_stream(stage.entries()), seen.line, environment=environment)
+            if status != 0 or not id_file.is_file():
+                raise _build_failed(stage, seen.step, f"exit status {status}", seen.last)
             return id_file.read_text().strip()
+
+
+class _BuildKitLines:
+    """What BuildKit prints: each step is reported when it begins, the last lines are kept for an error."""
+
+    def __init__(self, stage: Stage, report: Report) -> None:
+        self._stage, self._report = stage, report
+        self.step, self.last = "sending the context", deque[str](maxlen=LAST_LINES)
+
+    def line(self, text: str) -> None:
+        self.last.append(text)
+        if match := _BUILDKIT_STEP.match(text):
+            self.step = _short(match[3])
+            self._report(Progress(self._stage.reference, self.step, int(match[1]) - 1, int(match[2])))
 
 
 def builder_named(name: str, store: ImageStore) -> Builder:
     """`classic` or `buildkit`."""
     return BuildKitBuilder() if name == "buildkit" else ClassicBuilder(store)
-
-
-def _docker_build(argv: list[str], pieces: Iterator[bytes]) -> Result:
-    """Run `argv`, a build by BuildKit, with `pieces` as its input."""
-    return feed(argv, pieces, check=False, environment={**child_environment("docker"), "DOCKER_BUILDKIT": "1"})
 
 
 def _short(step: str) -> str:
