@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from toolkit.cli.columns import columns
+from toolkit.cli.columns import aligned, columns
 
 
 def test_each_column_is_as_wide_as_its_widest_cell() -> None:
@@ -16,6 +16,19 @@ def test_each_column_is_as_wide_as_its_widest_cell() -> None:
         "1000  x",
         "2",
     ]
+
+
+def test_numbers_are_aligned_at_their_ends() -> None:
+    assert list(columns(("N", "SIZE"), [("1", "9 B"), ("10", "13.6 kB")], right=("N", "SIZE"))) == [
+        " N     SIZE",
+        " 1      9 B",
+        "10  13.6 kB",
+    ]
+
+
+def test_rows_without_titles_leave_out_columns_without_text() -> None:
+    assert list(aligned([("a", "", "x"), ("bb", "", "y")])) == ["a   x", "bb  y"]
+    assert list(aligned([])) == []
 
 
 def test_wide_characters_take_two_places() -> None:

@@ -32,7 +32,7 @@ NAMES = {
 }
 NOTHING = {
     *("N", "NAME", "VERSION", "TIME", "PACKAGE", "COMMAND", "KIND", "URL", "BUCKET", "ADDRESS", "HOST:PORT/NAME"),
-    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT", "X"),
+    *("HOST:PORT/NAME:TAG", "-- WORD", "WHAT", "X", "REFERENCE"),
 }
 """Names of arguments that no list and no path completes."""
 

@@ -80,7 +80,10 @@ def test_a_table_shows_what_is_there_and_a_note_what_is_not(
     assert printed(monkeypatch, RunMetrics((hostile,))) == 0
     output = capsys.readouterr().out
     assert "\x1b" not in output
-    assert "\\x1b[2J" in output.replace("\n", "")
+    assert output.splitlines() == [
+        "SOURCE NAME        CURVE LAST LEAST MOST POINTS",
+        "rank 0 loss\\x1b[2J ▁        1     1    1      1",
+    ]
     assert printed(monkeypatch, RunMetrics((), (MEMORY,))) == 0
     captured = capsys.readouterr()
     assert "gpu0.memory" in captured.out

@@ -47,6 +47,12 @@ def test_signatures_are_read_in_order_without_tensorflows_own() -> None:
     assert table_rows(found) == [("a", "", "y  int8 [2, n]"), ("b", "x  string [...]", "")]
 
 
+def test_a_table_has_a_row_for_each_tensor_and_the_signatures_name_once() -> None:
+    scalar = TensorType("int8", ())
+    found = {"s": Signature({"b": scalar, "a": scalar}, {"y": scalar}), "none": Signature({}, {})}
+    assert table_rows(found) == [("none", "", ""), ("s", "a  int8 []", "y  int8 []"), ("", "b  int8 []", "")]
+
+
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
 def test_anything_else_is_no_signatures(value: object) -> None:
     with contextlib.suppress(ValueError):

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from toolkit.api.builds import build_all, names_to_build
+from toolkit.cli.columns import columns
 from toolkit.cli.output import console, human_size, print_json, progress_bar, say
 from toolkit.image.matrix import OnLine, Outcome
 from toolkit.progress import Report
+
+_TITLES = ("IMAGE", "", "SECONDS", "SIZE", "IMAGE ID")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,21 +71,24 @@ def _print_progress(name: str, line: str) -> None:
 
 
 def _show(outcomes: tuple[Outcome, ...]) -> None:
-    table = Table("image", "", "seconds", "size", "image id", box=None, pad_edge=False)
-    for outcome in outcomes:
-        image = _image(outcome)
-        if image:
-            verb = "built" if image["built_now"] else "already here"
-            row = (verb, f"{outcome.seconds:.0f}", human_size(float(str(image["bytes"]))), str(image["id"])[7:19])
-        else:
-            row = ("FAILED", f"{outcome.seconds:.0f}", "", "")
-        table.add_row(outcome.name, *row, style=None if image else "red")
-    console.print(table)
+    heading, *lines = columns(_TITLES, [row(outcome) for outcome in outcomes], right=("SECONDS", "SIZE"))
+    say(heading)
+    for outcome, line in zip(outcomes, lines, strict=True):
+        say(line, "" if outcome.status == 0 else "red")
     for outcome in outcomes:
         if outcome.status != 0:
             lines = outcome.last.splitlines()
             start = next((n for n, line in enumerate(lines) if line.startswith("toolkit: error")), 0)
             say(f"\n{outcome.name}:\n" + "\n".join(lines[start:]), "red")
+
+
+def row(outcome: Outcome) -> tuple[str, ...]:
+    """An image's cells: name, what was done, how long it took, size and ID."""
+    image, seconds = _image(outcome), f"{outcome.seconds:.0f}"
+    if image is None:
+        return outcome.name, "FAILED", seconds, "", ""
+    done = "built" if image["built_now"] else "already here"
+    return outcome.name, done, seconds, human_size(float(str(image["bytes"]))), str(image["id"])[7:19]
 
 
 def _image(outcome: Outcome) -> dict[str, object] | None:

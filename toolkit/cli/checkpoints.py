@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime
 from dataclasses import asdict
-from typing import Literal
-
-from rich.table import Table
 
 from toolkit.api.checkpoints import list_checkpoints
 from toolkit.api.records import find_run
-from toolkit.cli.output import SafeConsole, human_size, print_json, say
-from toolkit.printable import neutral
+from toolkit.cli.columns import columns
+from toolkit.cli.output import human_size, print_json, say
 from toolkit.run.records.checkpoints import Checkpoint
+
+_TITLES = ("NUMBER", "FORMAT", "PATH", "FILES", "SIZE", "TIME", "COMPLETE")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,13 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         say(f"{record.training_id} has no checkpoints in {record.results_place}")
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("NUMBER", "FORMAT", "PATH", "FILES", "SIZE", "TIME", "COMPLETE"):
-        justify: Literal["right", "left"] = "right" if title in ("NUMBER", "FILES", "SIZE") else "left"
-        table.add_column(title, no_wrap=title not in ("PATH", "COMPLETE"), overflow="fold", justify=justify)
-    for one in found:
-        table.add_row(*map(neutral, row(one, record.training_id)))
-    SafeConsole().print(table)
+    rows = [row(one, record.training_id) for one in found]
+    print("\n".join(columns(_TITLES, rows, right=("NUMBER", "FILES", "SIZE"))))
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from toolkit.api.clusters import ClusterHosts, connect_hosts, disconnect_hosts, read_hosts, trust_hosts
+from toolkit.cli.columns import aligned
 from toolkit.cli.output import print_json
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.openssh.connect import IDLE_SECONDS
@@ -150,7 +151,5 @@ def _report_failed(failed: Sequence[Exception]) -> int:
 
 
 def _print_columns(rows: Sequence[Sequence[str]], *, to_errors: bool = False) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        line = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True) if width)
-        print(f"  {line}".rstrip(), file=sys.stderr if to_errors else sys.stdout, flush=True)
+    for line in aligned(rows):
+        print(f"  {line}", file=sys.stderr if to_errors else sys.stdout, flush=True)

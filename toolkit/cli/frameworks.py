@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from toolkit.api.frameworks import Offered, list_frameworks
+from toolkit.cli.columns import columns
 from toolkit.cli.output import print_json
 
 
@@ -22,8 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def lines(found: Sequence[Offered]) -> Iterator[str]:
     """The table for display."""
-    table = [("FRAMEWORK", "VERSION", "PYTHON", "IMAGES", "CUDA", "GPUS")]
-    table += [
+    rows = [
         (
             one.framework,
             one.version,
@@ -34,6 +34,4 @@ def lines(found: Sequence[Offered]) -> Iterator[str]:
         )
         for one in found
     ]
-    widths = [max(len(row[column]) for row in table) for column in range(5)]
-    for row in table:
-        yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5]]).rstrip()
+    return columns(("FRAMEWORK", "VERSION", "PYTHON", "IMAGES", "CUDA", "GPUS"), rows)

@@ -6,9 +6,8 @@ import argparse
 import shlex
 import time
 
-from rich.table import Table
-
 from toolkit.api.labs import create_lab, list_labs, remove_lab
+from toolkit.cli.columns import columns
 from toolkit.cli.output import print_json, progress_bar, say
 from toolkit.lab.create import LabUp
 
@@ -63,13 +62,16 @@ def _show(*, as_json: bool) -> int:
         }
         print_json({"labs": facts})
         return 0
-    table = Table("lab", "host", "address", "", box=None, pad_edge=False)
+    rows: list[tuple[str, ...]] = []
     for name, hosts in labs.items():
         if not hosts:
-            table.add_row(name, "–", "–", f"partly removed: toolkit lab down --name {name}")
-        for host in hosts:
-            table.add_row(name, host.name, host.address or "–", "up" if host.running else "ended")
-    say(table if labs else "no lab is up; toolkit lab up --hosts 2")
+            rows.append((name, "–", "–", f"partly removed: toolkit lab down --name {name}"))
+        rows += [(name, host.name, host.address or "–", "up" if host.running else "ended") for host in hosts]
+    say(
+        "\n".join(columns(("LAB", "HOST", "ADDRESS", "STATE"), rows))
+        if labs
+        else "no lab is up; toolkit lab up --hosts 2"
+    )
     return 0
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rich.table import Table
-
 from toolkit.api.locks import UserLock, lock, lock_images, lock_states
+from toolkit.cli.columns import columns
 from toolkit.cli.output import console, print_json, progress_bar, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.changes import changes
@@ -91,10 +90,8 @@ def _show(one: Renewed) -> None:
     if not found:
         console.print("  nothing changed")
         return
-    table = Table("", "package", "before", "now", box=None, pad_edge=False)
-    for change in found:
-        table.add_row(change.kind, change.name, change.old or "–", change.new or "–")
-    console.print(table)
+    rows = [(change.kind, change.name, change.old or "–", change.new or "–") for change in found]
+    say("\n".join(columns(("KIND", "PACKAGE", "BEFORE", "NOW"), rows)))
 
 
 def _facts(one: Renewed) -> dict[str, object]:

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from rich.table import Table
-
 from toolkit.api.measurements import metrics
-from toolkit.cli.output import SafeConsole, human_size, json_text, say
+from toolkit.cli.columns import columns
+from toolkit.cli.output import human_size, json_text, say
 from toolkit.cli.sparkline import sparkline
 from toolkit.metrics.series import Series
-from toolkit.printable import neutral
 
+_TITLES = ("SOURCE", "NAME", "CURVE", "LAST", "LEAST", "MOST", "POINTS")
 _SHORT = {"percent": " %", "seconds": " s", "watts": " W", "degrees Celsius": " °C"}
 _CURVE = 10
 """Characters: the line fits a terminal of 80."""
@@ -31,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(series))
     elif series:
-        SafeConsole().print(_table(series))
+        rows = [row(one) for one in series]
+        print("\n".join(columns(_TITLES, rows, right=_TITLES[3:], gap=" ")))  # fits a terminal of 80
     if not found.ranks and not arguments.json:
         say("toolkit: no rank has reported a metric in a form that is read: docs/metrics.md lists them", "yellow")
     return 0
@@ -60,14 +60,3 @@ def shown(value: float, unit: str) -> str:
         sign = "-" if value < 0 else ""
         return f"{sign}{human_size(abs(value))}{unit.removeprefix('bytes')}"
     return f"{value:.4g}{_SHORT.get(unit, '')}"
-
-
-def _table(series: Iterable[Series]) -> Table:
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for title in ("SOURCE", "NAME", "CURVE"):
-        table.add_column(title, no_wrap=title != "NAME", overflow="fold")
-    for title in ("LAST", "LEAST", "MOST", "POINTS"):
-        table.add_column(title, no_wrap=True, justify="right")
-    for one in series:
-        table.add_row(*map(neutral, row(one)))
-    return table

@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -53,8 +54,12 @@ def read_signatures(text: bytes) -> Signatures:
 
 
 def table_rows(signatures: Mapping[str, Signature]) -> list[tuple[str, str, str]]:
-    """For each signature its name, its inputs and its outputs, a line for each tensor."""
-    return [(name, _lines(one.inputs), _lines(one.outputs)) for name, one in sorted(signatures.items())]
+    """For each signature its name, its inputs and its outputs, a row for each tensor."""
+    rows: list[tuple[str, str, str]] = []
+    for name, one in sorted(signatures.items()):
+        pairs = list(zip_longest(_texts(one.inputs), _texts(one.outputs), fillvalue="")) or [("", "")]
+        rows += [("" if number else name, *pair) for number, pair in enumerate(pairs)]
+    return rows
 
 
 def main_signature(signatures: Mapping[str, Signature]) -> str:
@@ -123,5 +128,5 @@ def _zero(dtype: str) -> object:
     return 0.0 if "float" in dtype else 0
 
 
-def _lines(tensors: Mapping[str, TensorType]) -> str:
-    return "\n".join(f"{name}  {tensor}" for name, tensor in sorted(tensors.items()))
+def _texts(tensors: Mapping[str, TensorType]) -> list[str]:
+    return [f"{name}  {tensor}" for name, tensor in sorted(tensors.items())]
