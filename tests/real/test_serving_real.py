@@ -22,11 +22,13 @@ with tf.Graph().as_default(), tf.Session() as session:
     x = tf.parse_example(examples, {"x": tf.FixedLenFeature([1], tf.float32, [0.0])})["x"]
     scores = tf.nn.softmax(tf.matmul(x, tf.get_variable("w", initializer=[[1.0, -1.0]])))
     row, size = tf.placeholder(tf.float32, [None, 2]), tf.placeholder(tf.int64, [1])
+    rank = tf.placeholder(tf.float32)
     info, build = tf.saved_model.utils.build_tensor_info, tf.saved_model.signature_def_utils.build_signature_def
     predict, classify = "tensorflow/serving/predict", "tensorflow/serving/classify"
     signatures = {
         "serving_default": build({"row": info(row)}, {"sum": info(tf.reduce_sum(row, 1))}, predict),
         "classes": build({"inputs": info(examples)}, {"scores": info(scores)}, classify),
+        "any": build({"x": info(rank)}, {"twice": info(rank * 2)}, predict),
         "zeros": build({"size": info(size)}, {"zeros": info(tf.zeros(size))}, predict),
     }
     session.run(tf.global_variables_initializer())
@@ -78,6 +80,7 @@ def test_a_served_model_answers_as_serving_does(url: str) -> None:
 
     assert ask(f"{url}:predict", {"instances": [[1.5, 2], [3, 4]]}) == (200, {"predictions": [3.5, 7.0]})
     assert ask(f"{url}:predict", {"inputs": {"row": [[1.5, 2]]}}) == (200, {"outputs": [3.5]})
+    assert ask(f"{url}:predict", {"signature_name": "any", "inputs": [[1], [2]]}) == (200, {"outputs": [[2.0], [4.0]]})
     scores = ask(f"{url}:classify", {"signature_name": "classes", "examples": [{"x": 0.0}, {}]})
     assert scores == (200, {"results": [[["", 0.5], ["", 0.5]]] * 2})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from toolkit.run.in_container.serving import answers
 from toolkit.run.in_container.serving.refused import Refused, said, status_of
-from toolkit.run.in_container.serving.tensors import Tensor
+from toolkit.run.in_container.serving.tensors import Info, Signature, Tensor
 
 
 def tensor(dtype: str, shape: list[int], *values: Any) -> Tensor:
@@ -48,6 +50,27 @@ def test_a_double_can_be_read_again(value: float) -> None:
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_single_can_be_read_again_as_a_single(value: float) -> None:
     assert struct.unpack("f", struct.pack("f", json.loads(answers.decimal(value, single=True))))[0] == value
+
+
+def test_an_answers_keys_have_one_order_on_python_3_5_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its dictionaries have another order in each process, unless they are ordered ones."""
+    written: list[Any] = []
+    monkeypatch.setattr(answers, "_pretty", written.append)
+    info = Info("x:0", "DT_FLOAT", [-1, 2])
+    signature = Signature("tensorflow/serving/predict", {"b": info, "a": info}, {"d": info, "c": info})
+    answers.status()
+    answers.metadata("m", {"two": signature, "one": signature})
+    found = [one for value in written for one in objects_in(value)]
+    assert [one for one in found if len(one) > 1 and not isinstance(one, OrderedDict)] == []
+    assert [list(one) for one in found if "a" in one or "c" in one] == [["a", "b"], ["c", "d"]] * 2
+    assert list(written[1]["metadata"]["signature_def"]["signature_def"]) == ["one", "two"]
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects_in(one)
 
 
 def test_one_output_is_a_list_and_several_are_objects() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -224,3 +225,13 @@ def test_examples_that_are_none_are_refused(found: dict[str, Any], message: str)
     with pytest.raises(Refused) as caught:
         examples(found)
     assert message in caught.value.message
+
+
+def test_a_message_repeats_an_object_in_its_own_order() -> None:
+    """On Python 3.5, too: the object is an ordered one, whatever Python reads it."""
+    found = document(b'{"q": 1, "b": {"z": 1, "a": [2]}, "a": {}}')
+    assert [type(one) for one in (found, found["b"], found["a"])] == [OrderedDict] * 3
+    assert refusal(found) == "Missing 'inputs' or 'instances' key"
+    assert refusal({"instances": [{"x": {"z": 1, "a": 2}}]}).endswith(
+        'Error: JSON Value: {"z": 1, "a": 2} Type: Object is not of expected type: float'
+    )

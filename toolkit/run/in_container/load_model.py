@@ -23,7 +23,7 @@ def main():
     if not signatures:
         raise SystemExit("%s has no signature: it cannot make predictions" % folder)
     said = check(sys.argv[2], folder) if len(sys.argv) > 2 else []
-    print(json.dumps({"signatures": signatures, "said": said}))
+    print(json.dumps({"signatures": signatures, "said": said}, sort_keys=True))
 
 
 def ask(folder):
@@ -57,7 +57,7 @@ def ask_functions(tf, folder):
     """TensorFlow 2: each signature is a function."""
     for name, function in tf.saved_model.load(folder).signatures.items():
         specs = function.structured_input_signature[1]
-        inputs = {key: tf.zeros([size or 1 for size in spec.shape], spec.dtype) for key, spec in specs.items()}
+        inputs = {key: tf.zeros(least(spec.shape), spec.dtype) for key, spec in specs.items()}
         answer = {key: value.numpy() for key, value in function(**inputs).items()}
         yield name, types_of(specs), types_of(function.structured_outputs), answer
 
@@ -65,6 +65,11 @@ def ask_functions(tf, folder):
 def types_of(specs):
     """The dtype and shape of each spec."""
     return {key: (spec.dtype, spec.shape) for key, spec in specs.items()}
+
+
+def least(shape):
+    """The smallest sizes that a `TensorShape` allows: none for one of any rank, 1 where one is open."""
+    return [] if shape.ndims is None else [1 if size < 0 else size for size in sizes(shape)]
 
 
 def ask_in_a_session(tf, folder):

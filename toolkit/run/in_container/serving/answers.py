@@ -1,14 +1,16 @@
 """The JSON of answers. Pure.
 
 Floats are written as TensorFlow Serving writes them: as few digits as give the same number again in the tensor's own
-type, always with a point or an exponent; NaN, Infinity and -Infinity as these words.
+type, always with a point or an exponent; NaN, Infinity and -Infinity as these words. Where the
+order of a dictionary is seen, it is an `OrderedDict`: others have another order in each process of Python 3.5.
 """
 
 import base64
 import json
 import math
 import struct
-from typing import Any, Callable, Dict, List, Optional
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .paths import VERSION
 from .refused import Refused
@@ -25,15 +27,16 @@ def error(message: str) -> str:
 
 def status() -> str:
     """The answer to the request for a model's status: it is there, in its only version."""
-    fine = {"error_code": "OK", "error_message": ""}
-    return _pretty({"model_version_status": [{"version": str(VERSION), "state": "AVAILABLE", "status": fine}]})
+    fine = _ordered(("error_code", "OK"), ("error_message", ""))
+    version = _ordered(("version", str(VERSION)), ("state", "AVAILABLE"), ("status", fine))
+    return _pretty({"model_version_status": [version]})
 
 
 def metadata(name: str, signatures: Dict[str, Signature]) -> str:
     """The answer to the request for a model's signatures."""
-    described = {key: _described(one) for key, one in sorted(signatures.items())}
-    spec = {"name": name, "signature_name": "", "version": str(VERSION)}
-    return _pretty({"model_spec": spec, "metadata": {"signature_def": {"signature_def": described}}})
+    described = _ordered(*((key, _described(one)) for key, one in sorted(signatures.items())))
+    spec = _ordered(("name", name), ("signature_name", ""), ("version", str(VERSION)))
+    return _pretty(_ordered(("model_spec", spec), ("metadata", {"signature_def": {"signature_def": described}})))
 
 
 def predicted(outputs: Dict[str, Tensor], rows: bool) -> str:
@@ -166,17 +169,21 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _described(signature: Signature) -> Dict[str, Any]:
-    return {
-        "inputs": {key: _info(one) for key, one in sorted(signature.inputs.items())},
-        "outputs": {key: _info(one) for key, one in sorted(signature.outputs.items())},
-        "method_name": signature.method,
-    }
+    return _ordered(
+        ("inputs", _ordered(*((key, _info(one)) for key, one in sorted(signature.inputs.items())))),
+        ("outputs", _ordered(*((key, _info(one)) for key, one in sorted(signature.outputs.items())))),
+        ("method_name", signature.method),
+    )
 
 
 def _info(info: Info) -> Dict[str, Any]:
-    sizes = [{"size": str(size), "name": ""} for size in info.shape or []]
-    shape = {"dim": sizes, "unknown_rank": info.shape is None}
-    return {"dtype": info.dtype, "tensor_shape": shape, "name": info.tensor}
+    sizes = [_ordered(("size", str(size)), ("name", "")) for size in info.shape or []]
+    shape = _ordered(("dim", sizes), ("unknown_rank", info.shape is None))
+    return _ordered(("dtype", info.dtype), ("tensor_shape", shape), ("name", info.tensor))
+
+
+def _ordered(*pairs: Tuple[str, Any]) -> Dict[str, Any]:
+    return OrderedDict(pairs)
 
 
 def _pretty(value: Dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ models of Keras 3 lack variables.
 """
 
 import io
+from collections import OrderedDict
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
@@ -101,7 +102,7 @@ def _by_name(infos: Dict[str, Info]) -> Dict[str, str]:
 
 
 def _infos(infos: Any) -> Dict[str, Info]:
-    return {key: _info(infos[key]) for key in sorted(infos)}
+    return OrderedDict((key, _info(infos[key])) for key in sorted(infos))
 
 
 def _info(info: Any) -> Info:

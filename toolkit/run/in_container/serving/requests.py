@@ -1,6 +1,7 @@
 """The JSON of requests: rows, columns, examples. Pure."""
 
 import json
+from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Set, Tuple
 
 from .refused import Refused
@@ -32,7 +33,9 @@ def document(body: bytes) -> Dict[str, Any]:
     if not body:
         raise Refused("JSON Parse error: The document is empty")
     try:
-        found = json.loads(body.decode(), parse_int=_read_whole, parse_float=_read_float)
+        text = body.decode()
+        # Ordered, so that messages repeat an object as it was sent, on Python 3.5, too.
+        found = json.loads(text, parse_int=_read_whole, parse_float=_read_float, object_pairs_hook=OrderedDict)
     except UnicodeDecodeError as error:
         raise Refused("JSON Parse error: Invalid encoding in string. at offset: %d" % error.start) from None
     except RecursionError:
@@ -69,7 +72,7 @@ def prediction(found: Dict[str, Any], signatures: Dict[str, Signature]) -> Predi
         raise Refused("Missing 'inputs' or 'instances' key")
     rows = "instances" in found
     inputs = _of_rows(found, signature) if rows else _of_columns(found["inputs"], signature)
-    for key, tensor in inputs.items():
+    for key, tensor in sorted(inputs.items()):
         if not fits(tensor.shape, signature.inputs[key].shape):
             what = "input %s: expected shape %s but got %s"
             raise Refused(what % (key, _shown(signature.inputs[key].shape or []), _shown(tensor.shape)))

@@ -172,5 +172,5 @@ def name_of(dtype: str) -> str:
 
 
 def _type_error(value: Any, dtype: str) -> Refused:
-    kind = str(value) if isinstance(value, bool) else _KINDS.get(type(value), "")
+    kind = str(value) if isinstance(value, bool) else _KINDS.get(dict if isinstance(value, dict) else type(value), "")
     return Refused("JSON Value: %s Type: %s is not of expected type: %s" % (text_of(value), kind, name_of(dtype)))
