@@ -174,6 +174,20 @@ def test_a_new_key_is_made_as_the_hint_says(tmp_path: Path) -> None:
         (b"\x30\x82\x01\x02 some DER", "is not a private key in PEM"),
         (b"", "is not a private key in PEM"),
     ],
+    ids=[
+        *("encrypted DER", "public", "public DER", "public OpenSSH", "certificate", "certificate DER"),
+        *(
+            "Ed25519 of OpenSSH",
+            "RSA of OpenSSH",
+            "RSA",
+            "cosign",
+            "cut off",
+            "OpenSSH cut off",
+            "text",
+            "bytes",
+            "empty",
+        ),
+    ],
 )
 def test_what_cannot_sign_is_named(tmp_path: Path, data: bytes, said: str) -> None:
     file = written(tmp_path, data)
