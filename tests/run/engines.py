@@ -51,6 +51,9 @@ class StandInHost:
                 return (0, words[name in self.running]) if found else (1, f"Error: No such container: {name}")
             case [noun, "ls", *_, "label=toolkit.run", "--format", _]:
                 return 0, "".join(f"{run}\n" for one, run, _ in self.things if one == noun)
+            case ["volume", "ls", "--filter", word, *_] if word.startswith("name="):
+                part = word.removeprefix("name=")
+                return 0, "".join(f"{name}\n" for one, _, name in self.things if one == "volume" and part in name)
             case [noun, "ls", *words]:
                 wanted = words[words.index("--filter") + 1].removeprefix("label=toolkit.run=")
                 return 0, "".join(f"{name}\n" for one, run, name in self.things if (one, run) == (noun, wanted))

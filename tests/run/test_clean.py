@@ -71,6 +71,18 @@ def test_a_host_on_which_nothing_is_left_is_clean(cleaning: Cleaning) -> None:
     assert cleaning() == Cleaned((), (), ())
 
 
+def test_a_volume_without_a_label_belongs_to_the_run_that_it_is_named_after(cleaning: Cleaning) -> None:
+    """An engine makes one, when it starts, of the folder of an agent that was killed before it had made it a volume."""
+    cleaning.records.save(ENDED)
+    strange = "training-zzzz9999"
+    names = [f"toolkit-{RUN}", f"toolkit-{strange}", f"my-toolkit-{RUN}", "toolkit-training-NO", "data"]
+    cleaning.hosts[0].things = [("volume", "", name) for name in names]
+    removed, kept, failed = whats(cleaning())
+    assert (removed, failed) == ([f"volume toolkit-{RUN}"], [])
+    assert [one.split(",")[0] for one in kept] == [f"volume toolkit-{strange}"], "it may hold another machine's results"
+    assert cleaning.left == [f"volume {name}" for name in names[1:]]
+
+
 def test_what_an_ended_run_has_left_goes(cleaning: Cleaning) -> None:
     cleaning.records.save(ENDED)
     cleaning.hosts[0].things = things_of(RUN, "learner-1", "learner-2")

@@ -206,6 +206,7 @@ def test_stdin_is_passed_on_only_where_it_is_wanted() -> None:
         (DOCKER.remove("container", "c"), "docker rm --force --volumes c"),
         (DOCKER.remove("volume", "v"), "docker volume rm v"),
         (DOCKER.remove("network", "n"), "docker network rm n"),
+        (DOCKER.volumes_named("v"), "docker volume ls --filter name=v --format {{.Name}}"),
         (
             DOCKER.list_of_run("network", "r"),
             "docker network ls --filter label=toolkit.run=r --format {{.Name}}",

@@ -130,6 +130,18 @@ def test_a_host_whose_engine_is_away_is_named_after_the_cleanup(plan: RunPlan) -
     assert (hosts["box-1"].things, len(hosts["box-2"].things)) == ({}, 2)
 
 
+def test_a_folder_of_which_a_killed_agent_made_no_volume_is_removed_as_one(plan: RunPlan) -> None:
+    hosts = {name: BoxHost(name) for name in plan.hosts}
+    deployment = Deployment(plan, {name: Engine(host, "box") for name, host in hosts.items()}, assets(), {})
+    deployment.start_agents()
+    for host in hosts.values():
+        host.things.clear()
+        host.added.clear()
+    assert deployment.cleanup() == []
+    assert [host.added for host in hosts.values()] == [[["box", "add", "volume", f"toolkit-{RUN}", RUN, ""]]] * 2
+    assert [host.things for host in hosts.values()] == [{}, {}]
+
+
 def test_a_dry_run_shows_the_command_lines_that_a_launch_runs(plan: RunPlan) -> None:
     host = BoxHost("box-1")
     engines = {"box-1": Engine(host, "box"), "box-2": Engine(BoxHost("box-2"), "box")}

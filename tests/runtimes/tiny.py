@@ -57,6 +57,9 @@ class Box:
     def runs_of(self, noun: Noun) -> Argv:
         return ["box", "runs", noun]
 
+    def volumes_named(self, part: str) -> Argv:
+        return ["box", "named", "volume", part]
+
     def remove(self, noun: Noun, name: str) -> Argv:
         return ["box", "remove", noun, name]
 
@@ -114,6 +117,8 @@ class BoxHost:
                 )
             case ["runs", noun]:
                 return 0, "\n".join(of for (one, _), (of, _) in self.things.items() if one == noun)
+            case ["named", noun, part]:
+                return 0, "\n".join(name for (one, name) in self.things if one == noun and part in name)
             case ["remove", noun, name]:
                 return (0, "") if self.things.pop((noun, name), None) else (1, f"no box {name}")
             case _:

@@ -64,6 +64,9 @@ class Docker(DockerRun):
     def runs_of(self, noun: Noun) -> Argv:
         return list_values(self.program, noun, RUN_LABEL)
 
+    def volumes_named(self, part: str) -> Argv:
+        return [self.program, "volume", "ls", "--filter", f"name={part}", "--format", "{{.Name}}"]
+
     def remove(self, noun: Noun, name: str) -> Argv:
         if noun == "container":
             return [self.program, "rm", "--force", "--volumes", name]

@@ -148,6 +148,9 @@ class ContainerRuntime(Protocol):
     def runs_of(self, noun: Noun) -> Argv:
         """Prints the run of each container, volume or network here that belongs to one."""
 
+    def volumes_named(self, part: str) -> Argv:
+        """Prints the names of all volumes, whoever's they are, with `part` in their name."""
+
     def remove(self, noun: Noun, name: str) -> Argv:
         """Removes a container (killing it), or an unused volume or network. Succeeds only once it is gone."""
 

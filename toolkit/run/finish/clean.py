@@ -11,7 +11,8 @@ from toolkit.leases.model import STALE
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.launch.allocator import Allocator, allocator_of
 from toolkit.run.launch.launcher_process import lives
-from toolkit.run.plan.training_id import run_of_label
+from toolkit.run.plan.mounts import VOLUME_PREFIX, volume_of
+from toolkit.run.plan.training_id import PREFIX, TrainingId, run_of_label
 from toolkit.run.records.reconcile import refreshed
 from toolkit.run.records.record import Record
 from toolkit.run.records.record_store import Records
@@ -47,8 +48,7 @@ def clean(cluster: Cluster, records: Records, *, orphans: bool) -> Cleaned:
     with allocator.connect() as engines:
         for engine in engines.values():
             try:
-                labelled = (engine.run(engine.runtime.runs_of(noun)).output for noun in NOUNS)
-                for label in sorted({label for output in labelled for label in output.splitlines() if label}):
+                for label in _labels(engine):
                     work.clean(engine, label)
                 work.give_back_leases(engine, allocator)
             except ToolkitError as error:
@@ -159,9 +159,28 @@ class _Cleaning:
                 (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
 
 
+def _labels(engine: Engine) -> list[str]:
+    """The labels of everything here, and the runs of volumes that have none. Raises `ToolkitError`."""
+    outputs = [engine.run(engine.runtime.runs_of(noun)).output for noun in NOUNS]
+    labels = {label for output in outputs for label in output.splitlines() if label}
+    return sorted(labels | _runs_of_volumes(engine))
+
+
 def _things(engine: Engine, label: str) -> _Things:
-    """The names of everything with the label, by noun. Raises `ToolkitError` if the engine does not answer."""
-    return {noun: engine.names(noun, label, check=True) for noun in _LISTED}
+    """The names of everything of the label, by noun. Raises `ToolkitError` if the engine does not answer."""
+    things = {noun: engine.names(noun, label, check=True) for noun in _LISTED}
+    things["volume"] += [
+        own for run in _runs_of_volumes(engine) if run == label and (own := volume_of(run)) not in things["volume"]
+    ]
+    return things
+
+
+def _runs_of_volumes(engine: Engine) -> set[TrainingId]:
+    """The runs that have a volume here, by its name: of a folder whose agent was killed before it made it a volume, an
+    engine makes one without labels when it starts."""
+    names = engine.run(engine.runtime.volumes_named(VOLUME_PREFIX + PREFIX)).output.split()
+    runs = {run_of_label(name.removeprefix(VOLUME_PREFIX)) for name in names}
+    return {run for run in runs if run and volume_of(run) in names}
 
 
 def _is_at_work(engine: Engine, container: str) -> bool:

@@ -130,6 +130,8 @@ class HostDeployment:
         for learner in self.learners:
             self.engine.remove("container", self._plan.container(learner))
         self.side.unmount()
+        # An agent that was killed before it made a volume of its folder leaves the folder, without a label.
+        self.engine.run(self.engine.runtime.create_volume(self._plan.volume, self._plan.training_id), check=False)
         left = self.engine.remove_run(self._plan.training_id)
         self.engine.names("volume", self._plan.training_id, check=True)  # an engine that is away lists nothing
         return left

@@ -8,6 +8,9 @@ from toolkit.agent.paths import CHECKPOINTS
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.storage.sidecar import Mount
 
+VOLUME_PREFIX = "toolkit-"
+"""The name of a run's volume is this and the run's ID."""
+
 
 def written_locally(place: str) -> str:
     """How results get to `place` that programs write to the host's disk, for display."""
@@ -16,7 +19,7 @@ def written_locally(place: str) -> str:
 
 def volume_of(training_id: TrainingId) -> str:
     """The name of a run's volume on each host."""
-    return f"toolkit-{training_id}"
+    return f"{VOLUME_PREFIX}{training_id}"
 
 
 def results_mount(bucket: str, prefix: str = "") -> Mount:
