@@ -32,7 +32,7 @@ from toolkit.image.builders import _docker_build
 from toolkit.image.dry_run import render
 from toolkit.image.stages import Stage, stages_of
 from toolkit.image.tool_images import buckets_recipe, locate
-from toolkit.image.version import Inputs, read_inputs
+from toolkit.image.version import Inputs, read_inputs, refuse_other_programs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import assets
@@ -219,8 +219,18 @@ def test_another_rclone_in_this_environment_is_refused_by_name(tmp_path: Path) -
     (tmp_path / "rclone").write_bytes(b"another")
     other = [replace(tree, source=tmp_path / "rclone") if tree.release else tree for tree in recipe.trees]
     with pytest.raises(ToolkitError, match=r"/rclone is not rclone 1.75.2 linux/amd64: it was not used") as caught:
-        read_inputs(replace(recipe, trees=tuple(other)))
+        refuse_other_programs(replace(recipe, trees=tuple(other)))
     assert "--require-hashes" in caught.value.hint
+
+
+def test_a_pinned_program_counts_by_its_pin_in_an_images_version(tmp_path: Path) -> None:
+    recipe = buckets_recipe()
+    (tmp_path / "rclone").write_bytes(b"another")
+    (tmp_path / "rclone").chmod(0o755)
+    other = [replace(tree, source=tmp_path / "rclone") if tree.release else tree for tree in recipe.trees]
+    inputs = read_inputs(replace(recipe, trees=tuple(other)))
+    (pin,) = [tree.sha256 for tree in recipe.trees if tree.release]
+    assert (("/usr/bin/rclone*", pin) in inputs.digests, inputs) == (True, read_inputs(recipe))
 
 
 def test_a_program_whose_package_is_not_installed_is_not_looked_for_elsewhere() -> None:

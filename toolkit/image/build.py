@@ -18,7 +18,7 @@ from toolkit.image.stage_builder import Prove, Workshop
 from toolkit.image.stages import Stage, in_namespace, stages_of
 from toolkit.image.store import ImageStore
 from toolkit.image.user_packages import additions_stage, packages_inputs, write_packages_layer
-from toolkit.image.version import base_reference, bundle_inputs, environment_inputs, read_inputs
+from toolkit.image.version import base_reference, bundle_inputs, environment_inputs, read_inputs, refuse_other_programs
 from toolkit.lock.file import read_lock
 from toolkit.lock.staleness import stale
 from toolkit.progress import Report
@@ -67,6 +67,7 @@ class Build:
         there = self._store.find(self.reference)
         if there:
             return BuiltImage(self.reference, there.image_id, there.size, fresh=False)
+        refuse_other_programs(self._recipe)
         self._make_base()
         made = False
         for stage in self.stages():

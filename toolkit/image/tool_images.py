@@ -51,8 +51,8 @@ def compiler_recipes(rows: Iterable[FrameworkRow]) -> tuple[Recipe, ...]:
 def locate(program: Program) -> Path:
     """The path of `program` from its Python package in this environment; PATH is not searched.
 
-    Raises `ToolkitError` (S103) if the package is not installed. Whether the file is the pinned one is checked when it
-    is hashed: for the image's version, and again on its way into the image.
+    Raises `ToolkitError` (S103) if the package is not installed. Whether the file is the pinned one is checked before
+    an image is built, and again on its way into the image.
     """
     try:
         files = metadata.distribution(program.distribution).files or []

@@ -113,8 +113,11 @@ def _below_sources(recipe: Recipe, lock: Lock) -> str:
 
 
 def read_inputs(recipe: Recipe) -> Inputs:
-    """Read and hash every file of `recipe`; raises `ToolkitError` (S103) for one that is missing, or is not what the
-    catalogue pins."""
+    """Read and hash every file of `recipe`; raises `ToolkitError` (S103) for one that is missing.
+
+    A program that the catalogue pins counts by its pin, as a lock's files do: it is compared when an image is built
+    (`refuse_other_programs`, `tar_stream`), not for each launch, as rclone alone is 85 MB.
+    """
     files = [recipe.template, *(tree.source for tree in recipe.trees)]
     files += [recipe.native.source, recipe.native.compiler.template] if recipe.native else []
     missing = [str(file) for file in files if not file.exists()]
@@ -125,26 +128,27 @@ def read_inputs(recipe: Recipe) -> Inputs:
     digests = [("below", below), ("template", sha256_of(recipe.template)), ("lock", sha256_of(recipe.lock))]
     digests.append(("labels", _sha256(json.dumps([recipe.title, recipe.facts, *recipe.architectures]).encode())))
     for tree in recipe.trees:
-        found = [
-            (f"{tree.target}/{name}".rstrip("/") + _mode(file), sha256_of(file)) for name, file in tree_files(tree)
+        digests += [
+            (f"{tree.target}/{name}".rstrip("/") + _mode(file), tree.sha256 or sha256_of(file))
+            for name, file in tree_files(tree)
         ]
-        if tree.sha256 and [digest for _, digest in found] != [tree.sha256]:
-            raise _other_program(tree, found)
-        digests += found
     if recipe.additions:
         digests.append(("additions", sha256_of(recipe.additions.lock)))
         digests.append(("additions template", sha256_of(recipe.template.parent / ADDITIONS_TEMPLATE)))
     return Inputs(recipe.name, tuple(digests))
 
 
-def _other_program(tree: Tree, found: list[tuple[str, str]]) -> ToolkitError:
-    return ToolkitError(
-        Code.IMAGE,
-        f"{tree.source} is not {tree.release}: it was not used",
-        evidence="\n".join([f"expected sha256 {tree.sha256}", *(f"found    sha256 {digest}" for _, digest in found)]),
-        hint="reinstall the tool's packages by hash: pip install --force-reinstall --require-hashes "
-        "-r requirements/tool.txt",
-    )
+def refuse_other_programs(recipe: Recipe) -> None:
+    """Raise `ToolkitError` (S103) if a program is not the one that the catalogue pins."""
+    for tree in recipe.trees:
+        if tree.sha256 and (found := sha256_of(tree.source)) != tree.sha256:
+            raise ToolkitError(
+                Code.IMAGE,
+                f"{tree.source} is not {tree.release}: it was not used",
+                evidence=f"expected sha256 {tree.sha256}\nfound    sha256 {found}",
+                hint="reinstall the tool's packages by hash: pip install --force-reinstall --require-hashes "
+                "-r requirements/tool.txt",
+            )
 
 
 def tree_files(tree: Tree) -> Iterator[tuple[str, Path]]:
