@@ -1,71 +1,51 @@
-"""The engine's HTTP API for images, through docker-py: the one module that imports it.
+"""The engine's HTTP API for images: questions go to its socket, everything else through docker-py.
 
 Errors are an `EngineFailure` with the engine's message; if no engine responds, it is a `ToolkitError`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 
-import requests
-
-if not os.environ.get("DOCKER_HOST", "").startswith("ssh:"):
-    # docker-py imports Paramiko and Invoke for engines behind ssh: half of the time of its import.
-    sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
-
-import docker
-import docker.errors
-
-from toolkit.containers.engine import engine_unreachable
+from toolkit.containers import engine_socket
+from toolkit.containers.failure import NotThere
 from toolkit.tar.read import PIECE
 
-_TIMEOUT = 600
-"""Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 Event = Mapping[str, Any]
 """One line of the engine's progress: `stream`, `status`, `progressDetail`, `aux`, or `error`."""
-
-
-class EngineFailure(Exception):
-    """The engine refused, or the connection to it broke; the text is the message."""
-
-    @property
-    def full_disk(self) -> bool:
-        """Whether the engine's disk is full."""
-        return "no space left" in str(self)
+_IN_NAMES = "/:@"
+"""What is in an image's name and is not quoted in a path."""
 
 
 class EngineImages:
     """This machine's engine. It connects at the first call, which raises `ToolkitError` (S100) if no engine
     responds. Every method raises `EngineFailure`."""
 
-    def __init__(self) -> None:
-        self._client: docker.DockerClient | None = None
-
     def version(self) -> str:
         """The engine's version, such as `28.2.2`."""
-        with _failures():
-            return str(self._engine.version()["Version"])
+        return str(self._ask("/version")["Version"])
 
     def inspect(self, reference: str) -> Event | None:
         """`docker image inspect`'s object, or None if there is no such image."""
         found: Event | None = None
-        with suppress(_NotThere), _failures():
-            found = self._engine.api.inspect_image(reference)
+        with suppress(NotThere):
+            found = self._ask(f"/images/{quote(reference, safe=_IN_NAMES)}/json")
         return found
 
     def history(self, image: str) -> list[dict[str, Any]]:
         """`docker history`, newest layer first: `CreatedBy` and `Size` (bytes)."""
-        with _failures():
-            return list(self._engine.api.history(image))
+        return list(self._ask(f"/images/{quote(image, safe=_IN_NAMES)}/history"))
 
     def each(self) -> list[dict[str, Any]]:
         """Every image: `Id`, `RepoTags`, `Size`, `Created`, `Labels`."""
-        with _failures():
-            return list(self._engine.api.images())
+        return list(self._ask("/images/json"))
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         """Give the image another name."""
@@ -115,7 +95,7 @@ class EngineImages:
 
     def remove_container(self, container: str) -> None:
         """Remove it; no error if it is gone."""
-        with suppress(_NotThere), _failures():
+        with suppress(NotThere), _failures():
             self._engine.api.remove_container(container, force=True)
 
     def archive(self, container: str, path: str) -> Iterator[bytes]:
@@ -129,27 +109,25 @@ class EngineImages:
         with _failures():
             yield from self._engine.api.export(container, chunk_size=PIECE)
 
-    @property
-    def _engine(self) -> docker.DockerClient:
-        if self._client is None:
-            try:
-                client = docker.from_env(timeout=_TIMEOUT)
-                client.ping()
-            except (docker.errors.DockerException, requests.RequestException) as error:
-                raise engine_unreachable(str(error)) from None
-            self._client = client
-        return self._client
+    def _ask(self, path: str) -> Any:
+        """The answer to a question: docker-py is needed only for an engine behind TCP or ssh."""
+        if socket := engine_socket.local_socket():
+            return engine_socket.ask(socket, path)
+        from toolkit.containers import docker_client
 
+        with docker_client.failures():
+            return docker_client.ask(self._engine, path)
 
-class _NotThere(EngineFailure):
-    """The requested object does not exist."""
+    @cached_property
+    def _engine(self) -> DockerClient:
+        from toolkit.containers.docker_client import connect
+
+        return connect()
 
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    try:
+    from toolkit.containers.docker_client import failures
+
+    with failures():
         yield
-    except docker.errors.NotFound as error:
-        raise _NotThere(str(error.explanation or error)) from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise EngineFailure(str(getattr(error, "explanation", None) or error)) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolkit.child_environment import child_environment
-from toolkit.containers.images_api import EngineFailure
+from toolkit.containers.failure import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import STAGE
 from toolkit.image.stages import Stage

@@ -1,4 +1,4 @@
-"""The images of a local engine, through docker-py: look up, extract layers, load, remove."""
+"""The images of a local engine: look up, extract layers, load, remove."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.containers.images_api import EngineFailure, EngineImages
+from toolkit.containers.failure import EngineFailure
+from toolkit.containers.images_api import EngineImages
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.config import ImageConfig
 from toolkit.image.layer import Layer, LayerWriter

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from toolkit.containers.images_api import EngineFailure, Event
+from toolkit.containers.failure import EngineFailure
+from toolkit.containers.images_api import Event
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.labels import INPUTS_SHA256, VERSION
 from toolkit.image.store import ImageStore

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.containers.images_api import EngineFailure
+from toolkit.containers.failure import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.progress import Progress, Report, counted

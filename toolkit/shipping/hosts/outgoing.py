@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from toolkit.containers.engine import Engine
-from toolkit.containers.images_api import EngineFailure
+from toolkit.containers.failure import EngineFailure
 from toolkit.errors import Code, ToolkitError
 from toolkit.hosts.parallel import Job, do_all
 from toolkit.hosts.ssh import errors as ssh_errors
