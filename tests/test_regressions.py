@@ -16,7 +16,8 @@ import pytest
 from toolkit.agent.metrics import read_metrics
 from toolkit.catalogue.model import DistributionBase, Recipe, Tree
 from toolkit.catalogue.suites import read_suites
-from toolkit.cli.output import human_size, rank_line
+from toolkit.cli.console import rank_line
+from toolkit.cli.output import human_size
 from toolkit.errors import ToolkitError
 from toolkit.image.version import read_inputs
 from toolkit.lock.file import write_lock

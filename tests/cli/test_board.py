@@ -12,7 +12,7 @@ from rich.live import Live
 
 from toolkit.cli import watch as module
 from toolkit.cli.board import Glance, board, main_series
-from toolkit.cli.output import SafeConsole
+from toolkit.cli.console import SafeConsole
 from toolkit.cli.watch import Watching, drawn
 from toolkit.errors import Code, ToolkitError
 from toolkit.metrics.series import Point, RunMetrics, Series

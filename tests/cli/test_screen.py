@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.cli.output import human_size, rank_line
+from toolkit.cli.console import rank_line
+from toolkit.cli.output import human_size
 from toolkit.cli.show import lines
 from toolkit.run.records.record import Record, State, StepResult
 

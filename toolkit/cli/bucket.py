@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.buckets import list_buckets, put_data
-from toolkit.cli.output import console, human_size, print_json, progress_bar
+from toolkit.cli.console import console
+from toolkit.cli.output import human_size, print_json, progress_bar
 
 
 def run(arguments: argparse.Namespace) -> int:

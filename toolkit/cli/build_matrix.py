@@ -13,7 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from toolkit.api.builds import build_all, names_to_build
 from toolkit.cli.columns import columns
-from toolkit.cli.output import console, human_size, print_json, progress_bar, say
+from toolkit.cli.console import console
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.image.matrix import OnLine, Outcome
 from toolkit.progress import Report
 

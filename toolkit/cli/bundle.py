@@ -6,7 +6,8 @@ import argparse
 
 from toolkit.api.bundles import load_bundle, make_bundle
 from toolkit.cli import load
-from toolkit.cli.output import console, human_size, print_json, progress_bar, say
+from toolkit.cli.console import console
+from toolkit.cli.output import human_size, print_json, progress_bar, say
 
 
 def run(arguments: argparse.Namespace) -> int:

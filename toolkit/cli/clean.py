@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from toolkit.api.runs import clean_hosts
-from toolkit.cli.output import console, print_json, say
+from toolkit.cli.console import console
+from toolkit.cli.output import print_json, say
 from toolkit.errors import Code, ToolkitError
 
 

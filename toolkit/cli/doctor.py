@@ -8,7 +8,8 @@ from dataclasses import asdict
 from rich.text import Text
 
 from toolkit.api.host_checks import Checkup, doctor
-from toolkit.cli.output import SafeConsole, print_json
+from toolkit.cli.console import SafeConsole
+from toolkit.cli.output import print_json
 from toolkit.doctor.finding import Verdict, counts
 from toolkit.doctor.report import report_lines, summary
 from toolkit.errors import Code

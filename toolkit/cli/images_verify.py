@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict
 
 from toolkit.api.verification import verify_image
-from toolkit.cli.output import console, print_json, progress_bar, say
+from toolkit.cli.console import console
+from toolkit.cli.output import print_json, progress_bar, say
 
 _MOST_SHOWN = 50
 DIFFERENT = 3

@@ -20,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
         from toolkit.cli import launch_dry_run
 
         return launch_dry_run.run(arguments)
-    from toolkit.cli.output import ProgressBar, console, print_json, say
+    from toolkit.cli.console import console
+    from toolkit.cli.output import ProgressBar, print_json, say
 
     with ProgressBar(beside=True) as bar:
         if console.is_terminal:  # before what a launch imports, which takes longer than a person waits for a sign

@@ -6,7 +6,8 @@ import argparse
 
 from toolkit.api.locks import UserLock, lock, lock_images, lock_states
 from toolkit.cli.columns import columns
-from toolkit.cli.output import console, print_json, progress_bar, say
+from toolkit.cli.console import console
+from toolkit.cli.output import print_json, progress_bar, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.changes import changes
 from toolkit.lock.renew import Renewed

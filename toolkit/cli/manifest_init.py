@@ -12,7 +12,8 @@ from typing import Any
 from toolkit.api.catalogue import catalogue
 from toolkit.api.manifests import write_manifest
 from toolkit.catalogue.model import FrameworkRow
-from toolkit.cli.output import console, print_json, say
+from toolkit.cli.console import console
+from toolkit.cli.output import print_json, say
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.starter import Wishes
 

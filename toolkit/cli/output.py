@@ -1,66 +1,38 @@
-"""Terminal output: progress on standard error, results on standard output."""
+"""Terminal output: progress on standard error, results on standard output.
+
+rich is imported with the first line that it formats (`toolkit.cli.console`): many commands print plain text.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-from rich.text import Text
-
-from toolkit.cli.terminal import beneath, print_coloured
+from toolkit.cli.terminal import print_coloured
 from toolkit.plural import human_size as human_size  # noqa: PLC0414  # verbs import it from here
-from toolkit.printable import coloured, cut, neutral
 from toolkit.progress import Progress as Step
 from toolkit.progress import Report
 from toolkit.urls import redact_urls
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import RenderableType
+
     from toolkit.cli.progress_columns import Bars
 
 
-class SafeConsole(Console):
-    """rich's console, for untrusted text: no markup, no links, no control sequences in it."""
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        # No markup: names and paths are the user's, and `[a]` in them is not a colour.
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-    @property
-    def file(self) -> IO[str]:
-        """The unwrapped stream, as colours and the bar's movements are the console's own."""
-        return beneath(super().file)
-
-    @file.setter
-    def file(self, new_file: IO[str]) -> None:
-        Console.file.__set__(self, new_file)  # type: ignore[attr-defined]
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich does it, with each text neutralised."""
-        for segment in super().render(renderable, options):
-            text, style, control = segment
-            if control:
-                yield segment
-            else:
-                plain = style.update_link(None) if style and style.link else style
-                yield Segment(neutral(cut(text)), plain)
-
-
-console = SafeConsole(stderr=True)
 _SECONDS_BETWEEN_LINES, _SECONDS_OF_SILENCE = 2.0, 60.0
-_RANK = re.compile(r"^\[([0-9]+|[0-9,-]+|learner-[0-9]+|mpirun|toolkit)\] ")
-_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
 def say(text: RenderableType, style: str = "") -> None:
     """Print to standard error; long lines are left for the terminal to wrap."""
+    from toolkit.cli.console import console
+
     console.print(text, style=style, soft_wrap=True)
 
 
@@ -80,19 +52,6 @@ def print_line(text: str, stream: TextIO, *, raw: bool = False) -> None:
         print_coloured(text, stream)
     else:
         stream.write(f"{text}\n")  # at once: `print` would write twice
-
-
-def rank_line(text: str, *, raw: bool = False) -> Text:
-    """A line of the run with its `[rank]` coloured, to make a rank's lines easy to find; `raw`: the rest in its
-    program's colours."""
-    match = _RANK.match(text)
-    if not match:
-        return Text(text)
-    if raw:
-        return Text.assemble(match[0], Text.from_ansi(coloured(text[match.end() :])))
-    number = match[1].removeprefix("learner-")
-    style = _COLOURS[int(number) % len(_COLOURS)] if number.isdecimal() else "dim"
-    return Text.assemble((match[0], style), text[match.end() :])
 
 
 class ProgressBar:
@@ -125,6 +84,8 @@ class ProgressBar:
 
     def report(self, step: Step) -> None:
         """Show progress, or a note."""
+        from toolkit.cli.console import console
+
         if step.note:
             show_note(step)
         elif console.is_terminal:
@@ -156,6 +117,7 @@ class ProgressBar:
 
 
 def _bars() -> Bars:
+    from toolkit.cli.console import console
     from toolkit.cli.progress_columns import COLUMNS, Bars  # 40 ms: most commands show none
 
     return Bars(*COLUMNS, console=console, transient=True)

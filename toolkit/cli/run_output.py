@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 from rich.text import Text
 
+from toolkit.cli.console import console, rank_line
 from toolkit.cli.fold_ranks import Fold
-from toolkit.cli.output import console, human_size, print_json, print_line, rank_line, say
+from toolkit.cli.output import human_size, print_json, print_line, say
 from toolkit.errors import INTERRUPTED
 from toolkit.run.follow.events import Line
 from toolkit.run.follow.view import Choice

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from toolkit.api.records import list_runs
 from toolkit.cli.columns import columns
-from toolkit.cli.output import console, print_json, say
+from toolkit.cli.console import console
+from toolkit.cli.output import print_json, say
 from toolkit.run.records.record import Record
 
 _TITLES = ("ID", "NAME", "STATE", "HOSTS", "SINCE", "TOOK")

@@ -1,8 +1,8 @@
 """The only way to the terminal: whatever is written, it contains nothing that a terminal would interpret.
 
 Standard output and standard error are wrapped while a command runs, so no `print` needs to know where its text is from.
-What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.output`, which neutralises each
-text and bypasses the wrapping.
+What the tool itself sends to a terminal (colours, a moving bar) comes from `toolkit.cli.console`, which neutralises
+each text and bypasses the wrapping.
 """
 
 from __future__ import annotations

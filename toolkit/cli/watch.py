@@ -16,7 +16,8 @@ from toolkit.api.measurements import host_metrics, metrics
 from toolkit.api.records import find_run
 from toolkit.api.runs import follow
 from toolkit.cli.board import Glance, board
-from toolkit.cli.output import SafeConsole, json_text
+from toolkit.cli.console import SafeConsole
+from toolkit.cli.output import json_text
 from toolkit.cli.run_output import show_end
 from toolkit.errors import INTERRUPTED, ToolkitError
 from toolkit.metrics.collected import Collected
