@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from toolkit.compatibility.reader import KIND, gpu_kinds
+from toolkit.compatibility.gpus import KIND, gpu_kinds
 from toolkit.manifest.compute import (
     CPU,
     MAX_CPU_RANKS,

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from toolkit.compatibility import rules
+from toolkit.compatibility import gpus, rules
 from toolkit.compatibility.bounds import asked_of, exact, parse, spelled
 from toolkit.compatibility.model import CUDA, Combination, Conflict, Framework, Note, Table, version_of
 from toolkit.compatibility.reader import FILE
@@ -81,7 +81,7 @@ def gpu_architecture(kind: str, table: Table) -> str:
     if found is None:
         near = get_close_matches(kind.lower(), known, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
-        hint = f"{hint}images/{FILE} has: {', '.join(known)}"
+        hint = f"{hint}images/{gpus.FILE} has: {', '.join(known)}"
         raise ToolkitError(Code.RESOURCES_ASKED, f"unknown GPU `{kind}`", hint=hint)
     return found
 

@@ -9,6 +9,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from toolkit.compatibility.gpus import Gpu
+
 CPU, CUDA = "cpu", "cuda"
 _CODE = re.compile(r"(?P<form>sm|compute)_(?P<major>\d+)(?P<minor>\d)")
 
@@ -99,15 +101,6 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Gpu:
-    """A manifest's name for a GPU, `p100`, and the architecture that its code is compiled for, `sm_60`."""
-
-    kind: str
-    architecture: str
-    source: str
-
-
-@dataclass(frozen=True)
 class MpiWheel:
     """Versions of a wheel that are linked with an Open MPI outside the wheel: `needs` is the PEP 440 bound on it."""
 
@@ -128,7 +121,7 @@ class MpiNote:
 
 @dataclass(frozen=True)
 class Table:
-    """`images/compatibility.yml`."""
+    """`images/compatibility.yml`, with the GPUs of `gpus.yml`."""
 
     frameworks: tuple[Framework, ...]
     lines: tuple[Line, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +11,11 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 from pydantic import AfterValidator, Field, model_validator
 
+from toolkit.compatibility.gpus import read_gpus
 from toolkit.compatibility.model import (
     DriverMinimum,
     Framework,
     Generation,
-    Gpu,
     Line,
     MpiNote,
     MpiWheel,
@@ -28,8 +27,6 @@ from toolkit.errors import Code
 from toolkit.yaml.source import read_source
 from toolkit.yaml.validate import Section, validate
 
-KIND = r"(?!cpu$)[a-z][a-z0-9]*(?<!x\d)(?<!x\d\d)(?<!x\d\d\d)"
-"""The syntax of a kind's name: its end must not look like a count."""
 FILE = "compatibility.yml"
 _NO_CELLS = {"first", "last", "source"}
 
@@ -45,12 +42,6 @@ def _bounds(value: str) -> str:
         SpecifierSet(value)
     except InvalidSpecifier:
         raise ValueError(f'expected bounds such as ">=9.3,<10", found {value!r}') from None
-    return value
-
-
-def _kind(value: str) -> str:
-    if not re.fullmatch(KIND, value):
-        raise ValueError(f"expected a kind of GPU in small letters and digits, without a count, found {value!r}")
     return value
 
 
@@ -145,14 +136,6 @@ class GenerationSection(Section):
     source: str
 
 
-class GpuSection(Section):
-    """`kinds` are their names in manifests."""
-
-    architecture: str
-    kinds: list[Annotated[str, AfterValidator(_kind)]]
-    source: str
-
-
 class MpiWheelSection(Section):
     package: str
     versions: BoundsText
@@ -180,15 +163,13 @@ class TableFile(Section):
     cuda: list[LineSection]
     drivers: list[DriverSection]
     generations: list[GenerationSection]
-    gpus: list[GpuSection]
     open_mpi: OpenMpiSection
 
     @model_validator(mode="after")
     def every_source_is_known(self) -> TableFile:
         used = {row.source for row in (*self.libraries, *self.cuda)}
         used |= {row.source for row in self.drivers} | {row.source for row in self.generations}
-        used |= {row.source for row in self.gpus} | {row.source for row in self.open_mpi.wheels}
-        used |= {row.source for row in self.open_mpi.notes}
+        used |= {row.source for row in self.open_mpi.wheels} | {row.source for row in self.open_mpi.notes}
         used |= {key for framework in self.frameworks for row in framework.releases for key in row.source}
         if unknown := sorted(used - set(self.sources)):
             raise ValueError(f"unknown sources: {', '.join(unknown)}; known: {', '.join(self.sources)}")
@@ -196,14 +177,8 @@ class TableFile(Section):
 
 
 @cache
-def gpu_kinds(images: Path) -> tuple[str, ...]:
-    """The GPU kinds in the table of the folder `images`, read once; raises as `read_table`."""
-    return tuple(gpu.kind for gpu in read_table(images).gpus)
-
-
-@cache
 def read_table(images: Path) -> Table:
-    """The table in the folder `images`, read once; raises `ToolkitError` (S103) if the file is missing or invalid."""
+    """The table in the folder `images`, read once; raises `ToolkitError` (S103) if a file is missing or invalid."""
     file = validate(read_source(images / FILE, Code.IMAGE, ours=True), TableFile, Code.IMAGE)
     words = {key: " ".join(text.split()) for key, text in file.sources.items()}
     return Table(
@@ -224,7 +199,7 @@ def read_table(images: Path) -> Table:
             Generation(row.title, tuple(row.architectures), row.last_driver, words[row.source])
             for row in file.generations
         ),
-        gpus=tuple(Gpu(kind, row.architecture, words[row.source]) for row in file.gpus for kind in row.kinds),
+        gpus=read_gpus(images),
         mpi_wheels=tuple(
             MpiWheel(row.package, SpecifierSet(row.versions), SpecifierSet(row.needs), words[row.source])
             for row in file.open_mpi.wheels

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
 from pydantic_core import CoreSchema, core_schema
 
-from toolkit.compatibility.reader import gpu_kinds
+from toolkit.compatibility.gpus import gpu_kinds
 from toolkit.manifest.commands import check_command, read_commands
 from toolkit.manifest.compute import name_pattern, read_configuration
 from toolkit.manifest.model import EMBEDDED
