@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from toolkit.api.catalogue import catalogue
-from toolkit.api.resolve import any_flavour, checked
+from toolkit.api.checked import any_flavour, checked
 from toolkit.cluster.pick import pick_hosts
 from toolkit.cluster.reader import read_cluster
 from toolkit.manifest.model import BucketReference, FolderReference, Manifest, NfsReference

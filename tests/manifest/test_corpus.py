@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from toolkit.api.catalogue import catalogue
-from toolkit.api.resolve import checked
+from toolkit.api.checked import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.dialects.canonical import CanonicalManifest
 from toolkit.manifest.model import BucketReference, Connection, Manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.api.catalogue import catalogue
-from toolkit.api.resolve import checked
+from toolkit.api.checked import checked
 from toolkit.errors import ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest, read_with_warnings

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.api.catalogue import catalogue
+from toolkit.api.checked import read_and_report, row_of
 from toolkit.api.compatible import why_cpu_alone
 from toolkit.api.provenance import keep_provenance, now
-from toolkit.api.resolve import named_row, read_and_report, recipe_of, row_of, served_flavour
+from toolkit.api.resolve import named_row, recipe_of, served_flavour
 from toolkit.catalogue.choose import CPU
 from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.image.build import Build, BuiltImage

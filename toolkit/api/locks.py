@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.api.catalogue import catalogue
+from toolkit.api.checked import row_of
 from toolkit.api.compatible import refuse_impossible
-from toolkit.api.resolve import report_notes, row_of
+from toolkit.api.resolve import report_notes
 from toolkit.catalogue.choose import CPU
 from toolkit.image.tool_images import compiler_recipes, own_recipes
 from toolkit.lock.changes import Change, changes_of_additions

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.api.catalogue import catalogue
-from toolkit.api.resolve import checked
+from toolkit.api.checked import checked
 from toolkit.atomic_file import write_once
 from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.reader import ReadManifest, read_with_warnings

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.api.checked import read_and_report
 from toolkit.api.embedded_store import OPERATOR_HINT, is_store_out_of_reach
-from toolkit.api.resolve import read_and_report, recipe_of
+from toolkit.api.resolve import recipe_of
 from toolkit.catalogue.choose import CPU, CUDA
 from toolkit.catalogue.model import DistributionBase, Recipe
 from toolkit.cluster.model import NO_GPU, Cluster

@@ -10,11 +10,11 @@ from pathlib import Path
 from toolkit.agent.checksums import MOST_BYTES, SUMS
 from toolkit.agent.paths import RUN_FOLDER
 from toolkit.api.builds import build_both, build_recipe
+from toolkit.api.checked import row_of
 from toolkit.api.launches import start
 from toolkit.api.orders import Order, built_images
 from toolkit.api.recorded_orders import Asked, Prepared, Recorded, own_record, prepared
 from toolkit.api.records import find_run
-from toolkit.api.resolve import row_of
 from toolkit.api.run_records import read_record
 from toolkit.errors import Code, Problem, ToolkitError
 from toolkit.image.store import ImageStore

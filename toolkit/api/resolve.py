@@ -7,52 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.api.catalogue import catalogue, nearest_of
-from toolkit.api.compatible import facts_against, refuse_impossible
-from toolkit.catalogue.choose import CPU, CUDA, NotInCatalogue, choose
-from toolkit.catalogue.model import Framework, FrameworkRow, Recipe
+from toolkit.api.checked import row_of
+from toolkit.api.compatible import refuse_impossible
+from toolkit.catalogue.choose import CPU
+from toolkit.catalogue.model import FrameworkRow, Recipe
 from toolkit.errors import Code, ToolkitError
 from toolkit.lock.file import read_lock
 from toolkit.manifest.model import Manifest
-from toolkit.manifest.reader import ReadManifest, framework_error, read_with_warnings
 from toolkit.paths import site
 from toolkit.progress import Progress, Report, silent
 from toolkit.urls import redact_urls
 from toolkit.user_packages.question import stale_additions
 from toolkit.user_packages.read import image_facts, read_additions
-
-
-def read_and_report(file: Path, report: Report = silent) -> Manifest:
-    """`read_manifest`, with differences from the manifest's dialect reported as notes."""
-    found = read_with_warnings(file)
-    for warning in found.warnings:
-        report(Progress("manifest", note=f"warning {warning}"))
-    return found.manifest
-
-
-def checked(file: Path, rows: tuple[FrameworkRow, ...]) -> ReadManifest:
-    """The manifest in `file`, whose framework must be in the catalogue; raises `ToolkitError` (C101)."""
-    found = read_with_warnings(file)
-    try:
-        any_flavour(rows, found.manifest.framework)
-    except NotInCatalogue as error:
-        what = f"{error}{facts_against(found.manifest.framework)}"
-        raise framework_error(file, error.field, what) from None
-    return found
-
-
-def any_flavour(rows: tuple[FrameworkRow, ...], framework: Framework) -> FrameworkRow:
-    """The row for `framework`: of the CPU flavour if there is one."""
-    wanted = (framework.name, framework.version)
-    on_cpu = any(row.flavour == CPU and (row.framework, row.version) == wanted for row in rows)
-    return choose(rows, framework, CPU if on_cpu else CUDA)
-
-
-def row_of(manifest: Manifest, file: Path, flavour: str = CPU) -> FrameworkRow:
-    """The catalogue's row for the manifest in `file`; raises `ToolkitError` (C101) that points at the field."""
-    try:
-        return choose(catalogue(), manifest.framework, flavour)
-    except NotInCatalogue as error:
-        raise framework_error(file, error.field, f"{error}{facts_against(manifest.framework)}") from None
 
 
 def served_flavour(manifest: Manifest, file: Path, flavour: str) -> str:

@@ -1,5 +1,7 @@
-"""Read `images/gpus.yml`: the GPUs that manifests and clusters name. Every manifest is checked against it, so it is small
-and needs nothing of the rest of the table."""
+"""Read `images/gpus.yml`: the GPUs that manifests and clusters name.
+
+Every manifest is checked against it, so it is small and needs nothing of the rest of the table.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 
@@ -23,11 +23,12 @@ import docker.errors
 from toolkit.containers.engine import engine_unreachable
 from toolkit.containers.failure import EngineFailure, NotThere
 
+Client: TypeAlias = docker.DockerClient
 _TIMEOUT = 600
 """Seconds without a byte from the engine: committing a layer of some GB is silent for minutes."""
 
 
-def connect() -> docker.DockerClient:
+def connect() -> Client:
     """A client of this machine's engine; raises `ToolkitError` (S100) if no engine responds."""
     try:
         client = docker.from_env(timeout=_TIMEOUT)
@@ -37,7 +38,7 @@ def connect() -> docker.DockerClient:
     return client
 
 
-def ask(client: docker.DockerClient, path: str) -> Any:
+def ask(client: Client, path: str) -> Any:
     """The engine's answer to `GET path`; raises as docker-py's methods do."""
     answer = client.api.get(client.api.base_url + path, timeout=_TIMEOUT)
     try:

@@ -16,7 +16,7 @@ from toolkit.containers.failure import NotThere
 from toolkit.tar.read import PIECE
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from toolkit.containers.docker_client import Client
 
 Event = Mapping[str, Any]
 """One line of the engine's progress: `stream`, `status`, `progressDetail`, `aux`, or `error`."""
@@ -119,7 +119,7 @@ class EngineImages:
             return docker_client.ask(self._engine, path)
 
     @cached_property
-    def _engine(self) -> DockerClient:
+    def _engine(self) -> Client:
         from toolkit.containers.docker_client import connect
 
         return connect()
