@@ -10,7 +10,6 @@ import errno
 import hashlib
 import os
 import secrets as randomness
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,6 +105,8 @@ def copy_of(source: Path, target: Path) -> None:
 
     Raises `OSError` as `open` does.
     """
+    import shutil
+
     with source.open("rb") as old, target.open("xb") as new:
         with suppress(OSError):  # another file system, or an unsupported kernel: the rest is copied below
             while os.copy_file_range(old.fileno(), new.fileno(), _PIECE):

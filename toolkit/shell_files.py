@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
+_TOOL = Path(__file__).parent
 _COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
 
 
@@ -20,7 +21,7 @@ def shell_program(package: str, name: str) -> str:
     Comment-only lines are left out: hosts do not need them. So no quoted text and no here document may
     have a line that begins with `#`.
     """
-    return _COMMENT.sub("", files(package).joinpath(name).read_text(encoding="utf-8"))
+    return _COMMENT.sub("", _TOOL.joinpath(*package.split(".")[1:], name).read_text(encoding="utf-8"))
 
 
 @cache

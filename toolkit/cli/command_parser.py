@@ -10,7 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # importing `typing` takes 2 ms
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _WIDEST = 110
 _NAME_COLUMN = 13
@@ -55,12 +58,35 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"formatter_class": Formatter, **settings})
-        self._positionals.title = "arguments"
+        self.prog, self.description = settings["prog"], settings.get("description")
+        self.usage = self.epilog = None
         self.examples: tuple[str, ...] = ()
         self.commands: dict[str, Parser] = {}
         self.alternatives: dict[str, Parser] = {}
         self._words: Sequence[str] = ()
+        self._later: list[tuple[tuple[str, ...], dict[str, Any]]] | None = []
+
+    def add_argument(self, *names: str, **settings: Any) -> None:  # type: ignore[override]
+        """As in argparse; it is added when something of this parser is needed."""
+        if self._later is None:
+            super().add_argument(*names, **settings)
+        else:
+            self._later.append((names, settings))
+
+    def __getattr__(self, name: str) -> Any:
+        """What argparse itself sets, which is done now: a command line needs one or two of seventy parsers."""
+        if self.__dict__.get("_later") is None:
+            raise AttributeError(name)
+        self._build()
+        return getattr(self, name)
+
+    def _build(self) -> None:
+        arguments, self._later = self._later or (), None
+        usage, description, epilog = self.usage, self.description, self.epilog
+        super().__init__(self.prog, usage, description, epilog, formatter_class=Formatter)
+        self._positionals.title = "arguments"
+        for names, settings in arguments:
+            super().add_argument(*names, **settings)
 
     def every(self) -> Iterator[Parser]:
         """This one and all below it."""

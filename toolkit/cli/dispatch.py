@@ -11,7 +11,7 @@ import os
 import sys
 
 from toolkit import interrupts
-from toolkit.cli.terminal import beneath
+from toolkit.cli.terminal import beneath, neutral_threads
 from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 _MODULES = {"retry": "launch", "resume": "launch"}
@@ -22,6 +22,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
     """Run the command's module; users' errors are printed without a traceback, our own with one."""
     # A closed terminal or a `kill` must clean up as Ctrl-C does.
     interrupts.heed()
+    neutral_threads()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream := beneath(stream), io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a rank may print what this terminal cannot show

@@ -61,4 +61,6 @@ def main(words: list[str] | None = None) -> int:
         os.environ.update(direct_to_loopback(os.environ))
         # Invoke, which paramiko imports, would print the debug output of every library (invoke/util.py).
         os.environ.pop("INVOKE_DEBUG", None)
+        # pydantic would look through every installed package for plugins, which then see all that is validated.
+        os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
         return dispatch(arguments)

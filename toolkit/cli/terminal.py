@@ -8,13 +8,14 @@ each text and bypasses the wrapping.
 from __future__ import annotations
 
 import sys
-import threading
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, TextIO, cast
 
 from toolkit.printable import coloured, cut, neutral
+
+TYPE_CHECKING = False  # importing `typing` takes 2 ms
+if TYPE_CHECKING:
+    from typing import IO, Any, TextIO
 
 
 class NeutralStream:
@@ -54,16 +55,24 @@ def neutral_streams() -> Iterator[None]:
     """Wrap standard output and standard error while the context lasts; tracebacks are wrapped for good."""
     before = sys.stdout, sys.stderr
     sys.excepthook = _report_error
-    threading.excepthook = lambda args: _report_error(
-        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
-    )
-    sys.stdout, sys.stderr = (cast("TextIO", NeutralStream(stream)) for stream in before)
+    sys.stdout, sys.stderr = (NeutralStream(stream) for stream in before)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
 
 
+def neutral_threads() -> None:
+    """Wrap the tracebacks of threads, too, for good."""
+    import threading
+
+    threading.excepthook = lambda args: _report_error(
+        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+    )
+
+
 def _report_error(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """A bug of ours, whose traceback may quote anything."""
+    import traceback
+
     sys.stderr.write(neutral("".join(traceback.format_exception(kind, error, trace))))

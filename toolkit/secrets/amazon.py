@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,6 +39,8 @@ class Profile(_Amazon):
 
     def within_reach(self, name: str, around: Surroundings) -> Iterable[Secret]:
         """All of the profile's values in the credentials file."""
+        import configparser
+
         file = Path(around.environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
         profiles = configparser.RawConfigParser()
         try:
