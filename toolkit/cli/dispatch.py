@@ -16,6 +16,8 @@ from toolkit.errors import INTERRUPTED, Code, ToolkitError
 
 _MODULES = {"retry": "launch", "resume": "launch"}
 """Commands that share another's module; each of the others has one of its own name."""
+_OBJECTS = 20_000
+"""New objects after which Python looks for unused cycles: with its own 700, half of them are modules being imported."""
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
@@ -30,6 +32,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
         gc.disable()  # what is imported stays: to look through it takes a tenth of a short command's time
         module = importlib.import_module(f"toolkit.cli.{_MODULES.get(arguments.verb, arguments.verb)}")
         gc.freeze()
+        gc.set_threshold(_OBJECTS)
         gc.enable()
         return int(module.run(arguments))
     except ToolkitError as error:
@@ -46,6 +49,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
         # A folder that is not writable, a full disk: the system's message says it all.
         print_error(ToolkitError(Code.RESOURCES, str(error)), as_json=arguments.json)
         return Code.RESOURCES.exit_status
+    finally:
+        gc.freeze()  # Python would look through everything once more before it exits
 
 
 def print_error(error: ToolkitError, *, as_json: bool) -> None:
