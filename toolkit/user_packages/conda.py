@@ -16,7 +16,6 @@ from toolkit.user_packages.requirements_txt import read_lines
 from toolkit.user_packages.text import UnreadableError, read_text, read_whole
 from toolkit.yaml.source import read_source
 
-FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 _MOST_VALUES = 20_000
 _LARGEST = 1 << 20
 _MOST_NAMED = 8

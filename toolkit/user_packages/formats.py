@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from toolkit.errors import Code, ToolkitError
 from toolkit.plural import listed
-from toolkit.user_packages import conda, pins, pipfile, pyproject
 from toolkit.user_packages.model import Asked, ImageFacts
-from toolkit.user_packages.requirements_txt import read_requirements
 
 _OTHERS = re.compile(
     r"(.*[-_.])?(requirements?|reqs?|constraints?)([-_.].*)?\.(txt|in|pip)|requirements?|pixi\.(toml|lock)"
@@ -35,22 +35,35 @@ _MOST_NAMED = 12
 class Format:
     """One way to list requirements: the files' names, how one is read, and the locks that may be next to it.
 
-    A file is selected only if it `asks` for something that is read, and reported if it `mentions` any dependency.
+    A file is selected only if it `asks` for something that is read, and reported if it `mentions` any dependency; any
+    file does where no function is given. Functions are `module:name` of this package, and are loaded for a file that
+    exists: few code folders have more than one.
     """
 
     names: tuple[str, ...]
-    read: Callable[[Path, Path, ImageFacts], Asked]
-    asks: Callable[[Path, Path], bool] = lambda _file, _code: True
-    mentions: Callable[[Path, Path], bool] = lambda _file, _code: True
+    read: str
+    asks: str = ""
+    mentions: str = ""
     locks: tuple[str, ...] = ()
 
 
 FORMATS = (
-    Format(("requirements.txt",), read_requirements),
-    Format(("requirements.in",), read_requirements),
-    Format((pyproject.FILE,), pyproject.read_project, pyproject.asks, pyproject.mentions, pins.OF_A_PROJECT),
-    Format((pipfile.FILE,), pipfile.read_pipfile, locks=pins.OF_A_PIPFILE),
-    Format(conda.FILES, conda.read_conda, conda.asks, conda.asks),
+    Format(("requirements.txt",), "requirements_txt:read_requirements"),
+    Format(("requirements.in",), "requirements_txt:read_requirements"),
+    Format(
+        ("pyproject.toml",),
+        "pyproject:read_project",
+        "pyproject:asks",
+        "pyproject:mentions",
+        ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml"),
+    ),
+    Format(("Pipfile",), "pipfile:read_pipfile", locks=("Pipfile.lock",)),
+    Format(
+        ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml"),
+        "conda:read_conda",
+        "conda:asks",
+        "conda:asks",
+    ),
 )
 
 
@@ -73,17 +86,22 @@ def _read_asked(code: Path, image: ImageFacts) -> Asked:
         return Asked(notes=_left(code, silent, ()))
     form, file = next((one for one in mentioning if _does(one[0].asks, one[1], code)), mentioning[0])
     lock = next((code / name for name in form.locks if _is_there(code / name)), None)
-    asked = form.read(file, code, image)
+    asked: Asked = _loaded(form.read)(file, code, image)
     if lock:
-        asked += pins.read_pins(lock, code, image)
+        asked += _loaded("pins:read_pins")(lock, code, image)
     read = (file, *([lock] if lock else ()))
     return asked + Asked(notes=_left(code, (*read, *asked.files, *silent), read))
 
 
-def _does(look: Callable[[Path, Path], bool], file: Path, code: Path) -> bool:
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"toolkit.user_packages.{module}"), name)
+
+
+def _does(look: str, file: Path, code: Path) -> bool:
     """A file that cannot be read may have requirements; if it is selected, reading it reports the error."""
     try:
-        return look(file, code)
+        return not look or bool(_loaded(look)(file, code))
     except ToolkitError:
         return True
 

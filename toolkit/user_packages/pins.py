@@ -46,7 +46,7 @@ def read_pins(file: Path, code: Path, image: ImageFacts) -> Asked:
 
 
 def _values(file: Path, code: Path) -> tuple[dict[str, Any], str]:
-    if file.name not in OF_A_PIPFILE:
+    if file.name != "Pipfile.lock":
         return read_toml(file, code)
     text = read_whole(file, code)
     try:
@@ -128,6 +128,3 @@ _KINDS: dict[str, Callable[[dict[str, Any], ImageFacts], Iterator[Entry]]] = {
     "pylock.toml": _pylock,
     "Pipfile.lock": _pipenv,
 }
-OF_A_PROJECT = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-"""Next to a pyproject.toml: the first that exists determines the versions."""
-OF_A_PIPFILE = ("Pipfile.lock",)

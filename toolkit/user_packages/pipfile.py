@@ -12,7 +12,6 @@ from toolkit.user_packages.requirement import needs_python, problem, together
 from toolkit.user_packages.shapes import Shape, misshapen
 from toolkit.user_packages.text import items, line_at, line_of_entry, read_toml, table
 
-FILE = "Pipfile"
 _OF_MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version")
 _SHAPES: dict[str, Shape] = dict.fromkeys(("packages", "dev-packages", "requires"), "table")
 _PYPI = "https://pypi.org/simple"

@@ -37,6 +37,7 @@ _SECRET_NAME = re.compile("connection|credential|key|secret|pass|token", re.IGNO
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 }
+_TEXT = "tag:yaml.org,2002:str"
 _NODE_OF_TAG = {"tag:yaml.org,2002:map": yaml.MappingNode, "tag:yaml.org,2002:seq": yaml.SequenceNode}
 _SHORTEST_SECRET = 4
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -251,7 +252,7 @@ def _structure_problems(source: Source, node: yaml.Node, path: Path_ = ()) -> It
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN_TAGS:
                 yield source.at(_no_name(key), key, path)
                 continue
-            if key.tag != "tag:yaml.org,2002:str":
+            if key.tag != _TEXT:
                 what = f"YAML reads this name as {_kind(key)}, not as text: put it in quotes"
                 yield source.at(what, key, (*path, key.value))
             yield from _scalar_problems(source, key, path)
@@ -278,6 +279,8 @@ def _no_name(key: yaml.Node) -> str:
 def _scalar_problems(source: Source, node: yaml.ScalarNode, path: Path_) -> Iterator[Problem]:
     """A scalar that YAML reads as a number, a date or the like, but that is invalid, or not what a person reads; or
     that cannot be shown."""
+    if node.tag == _TEXT and node.value.isascii():
+        return  # nothing of it is left to read, and most are like that
     try:
         value = yaml.constructor.SafeConstructor().construct_document(node)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
