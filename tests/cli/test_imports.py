@@ -35,7 +35,11 @@ def imported(folder: Path, *words: str) -> list[str]:
         (["--help"], (*TRANSFERS, "json", "pydantic", "rich", "threading", "traceback", "typing", "yaml"), 12),
         (["runs"], (*TRANSFERS, "packaging", "toolkit.run.launch", "yaml"), 60),
         (["manifest", "check", EXAMPLE], (*TRANSFERS, "packaging", "rich", "toolkit.user_packages"), 98),
-        (["launch", "--dry-run", EXAMPLE], (*TRANSFERS, *READERS, "rich", "toolkit.image.build"), 210),
+        (
+            ["launch", "--dry-run", EXAMPLE],
+            (*TRANSFERS, *READERS, "packaging.requirements", "rich", "toolkit.image.build"),
+            210,
+        ),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from toolkit.compatibility.model import version_of
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _DEEPEST = 6
 """More components than any version of these libraries has, so that one more is a version just above it."""
@@ -38,7 +40,14 @@ def exact(bounds: SpecifierSet) -> Version | None:
 
 
 def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
-    """The requirements that apply on Linux and this Python; invalid PEP 508 is left for the resolver to refuse."""
+    """The requirements that apply on Linux and this Python; invalid PEP 508 is left for the resolver to refuse.
+
+    What parses them is imported for them: a locked image has none.
+    """
+    if not requirements:
+        return ()
+    from packaging.markers import UndefinedEnvironmentName
+
     environment = {
         "extra": "",
         "os_name": "posix",
@@ -58,6 +67,8 @@ def parse(requirements: Sequence[str], python: str) -> tuple[Requirement, ...]:
 
 def requirement_of(text: str) -> Requirement | None:
     """`text` as a requirement, or None if it is not PEP 508."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         return Requirement(text)
     except InvalidRequirement:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from toolkit.compatibility.bounds import as_requirement, asked_of, exact, newest_admitted, spelled
 from toolkit.compatibility.model import CUDA, Combination, Framework, Line, Release, Table, runs_on, version_of
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _OTHER_MAJORS = ("11", "12", "13")
 _FIRST_WITH_WHEELS = 11
