@@ -33,7 +33,7 @@ def imported(folder: Path, *words: str) -> list[str]:
     ("words", "absent", "most"),
     [
         (["--help"], (*TRANSFERS, "json", "pydantic", "rich", "threading", "traceback", "typing", "yaml"), 12),
-        (["runs"], (*TRANSFERS, "packaging", "toolkit.run.launch", "yaml"), 60),
+        (["runs", "--json"], (*TRANSFERS, "packaging", "rich.console", "toolkit.run.launch", "yaml"), 60),
         (["manifest", "check", EXAMPLE], (*TRANSFERS, "packaging", "rich", "toolkit.user_packages"), 98),
         (
             ["launch", "--dry-run", EXAMPLE],

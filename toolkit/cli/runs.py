@@ -10,7 +10,6 @@ from itertools import pairwise
 
 from toolkit.api.records import list_runs
 from toolkit.cli.columns import columns
-from toolkit.cli.console import console
 from toolkit.cli.output import print_json, say
 from toolkit.run.records.record import Record
 
@@ -26,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"runs": [asdict(record) for record in now], "unreadable": damaged})
         return 0
     if not now and not unreadable:
-        console.print("no runs are recorded here yet")
+        say("no runs are recorded here yet")
         return 0
     rows = [row(record, time.time()) for record in now]
     rows += [(training_id, "", "unreadable", "", "", "") for training_id in unreadable]
