@@ -117,7 +117,10 @@ def test_elsewhere_each_file_of_code_and_what_the_image_is_made_of_are_compared(
     assert code()[0] == ("prepare.sh", "")
 
 
-def test_a_requirement_without_its_lock_is_named_as_a_change_of_code_and_image(elsewhere: Path, tmp_path: Path) -> None:
+def test_a_requirement_without_its_lock_is_named_with_the_version_that_was_recorded(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.api.reproductions._build_buckets_image", lambda _: None)
     values = document()
     values["code"]["files"].append({"path": "requirements.txt", "sha256": "0" * 64, "executable": False})
     listed = [Listed(one["path"], one["sha256"], one["executable"]) for one in values["code"]["files"]]
@@ -125,8 +128,17 @@ def test_a_requirement_without_its_lock_is_named_as_a_change_of_code_and_image(e
     written(elsewhere, values)
     (elsewhere.parent / "code" / "requirements.txt").write_text("tf_keras==2.19.0\n")
     found = check_reproduction(elsewhere).differences
-    assert [(one.part, one.name) for one in found] == [("code", "requirements.txt"), ("image", "cannot be made")]
-    assert "requested but not locked" in found[1].second
+    assert [(one.part, one.name) for one in found] == [
+        ("code", "requirements.txt"),
+        ("package", "tf_keras"),
+        ("image", "cannot be made"),
+    ]
+    assert (found[1].first, found[1].second) == ("2.18.0", "==2.19.0, not locked")
+    lock = elsewhere.parent / "code" / "toolkit.lock"
+    assert found[2].second == f"tf_keras==2.19.0: requested but not locked ({lock} is missing)"
+    with pytest.raises(ToolkitError, match=str(lock)) as refused:
+        reproduce(elsewhere, accept_differences=True)
+    assert refused.value.hint == f"lock them with `toolkit lock MANIFEST`, with a manifest in {lock.parent}"
 
 
 def test_nothing_is_launched_while_something_differs(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore, StoredImage
 from toolkit.image.tool_images import buckets_reference
 from toolkit.image.version import Inputs, read_inputs
+from toolkit.lock.file import read_lock
+from toolkit.lock.packages import LockedPackage, locked_packages
 from toolkit.manifest.deterministic import deterministic as made_deterministic
 from toolkit.manifest.model import Manifest
 from toolkit.paths import assets, home
@@ -88,7 +90,7 @@ def read_order(
         what = f"the embedded store runs on this machine, but cluster {cluster.name} does not give its address"
         raise ToolkitError(Code.RESOURCES_ASKED, what, hint=OPERATOR_HINT)
     refuse_local_writes_on_hosts(manifest, cluster)
-    flavour = CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
+    flavour = flavour_on(cluster, manifest)
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
     code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
     inputs = read_inputs(recipe)
@@ -122,7 +124,17 @@ def built_images(order: Order) -> tuple[RunImage, str]:
 def run_image(recipe: Recipe, inputs: Inputs, image: StoredImage) -> RunImage:
     """The image's facts for a run."""
     known = (image.image_id, image.environment, open_mpi_of(recipe), inputs.digests, inputs.digest)
-    return RunImage(inputs.reference, *known)
+    return RunImage(inputs.reference, *known, packages_of(recipe))
+
+
+def packages_of(recipe: Recipe) -> tuple[LockedPackage, ...]:
+    """Every package that an image's locks name."""
+    return locked_packages(read_lock(recipe.lock), read_lock(recipe.additions.lock) if recipe.additions else None)
+
+
+def flavour_on(cluster: Cluster, manifest: Manifest) -> str:
+    """The variant of the image that a manifest's ranks need on a cluster."""
+    return CPU if manifest.compute.on_cpu or cluster.gpu == NO_GPU else CUDA
 
 
 def open_mpi_of(recipe: Recipe) -> str:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.api.orders import Order, read_order
+from packaging.requirements import Requirement
+
+from toolkit.api.orders import Order, flavour_on, packages_of, read_order
 from toolkit.api.records import find_run
+from toolkit.api.resolve import row_of
 from toolkit.api.run_records import differing, read_record
-from toolkit.cluster.model import NO_GPU
+from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
@@ -37,6 +40,7 @@ from toolkit.run.comparison.conditions import (
     conditions_of,
 )
 from toolkit.run.comparison.here import code_beside, copy_code, data_now, manifest_file
+from toolkit.run.comparison.packages import unmet
 from toolkit.run.document.compare import code_differences as wrong_digest
 from toolkit.run.document.compare import own_differences
 from toolkit.run.document.find import FoundRecord, names_a_file
@@ -51,6 +55,7 @@ from toolkit.storage.examine import located
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
 from toolkit.urls import redact_urls
+from toolkit.user_packages.read import image_facts, read_additions
 
 _MOST_SHOWN = 6
 
@@ -120,7 +125,7 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
     """
     run = recorded(asked)
     manifest = read_manifest(run.manifest)
-    cluster = read_cluster(run.cluster or assets() / "clusters" / "local.yml")
+    cluster = _cluster_of(run)
     with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder:
         code = Path(folder)
         given = asked.code or (code_beside(Path(asked.run)) if names_a_file(asked.run) else None)
@@ -135,10 +140,17 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
             if not given:
                 _fetch(run, manifest, opened, code)
         found = {one.name: code_entry(one.sha256, one.executable) for one in read_submitted(code).files}
-        yield _compared(run, found, data, code, report)
+        yield _compared(run, found, data, code, given, report)
 
 
-def _compared(run: Recorded, code: Mapping[str, str], data: Data, folder: Path, report: Report) -> Prepared:
+def _cluster_of(run: Recorded) -> Cluster:
+    return read_cluster(run.cluster or assets() / "clusters" / "local.yml")
+
+
+def _compared(
+    run: Recorded, code: Mapping[str, str], data: Data, folder: Path, given: Path | None, report: Report
+) -> Prepared:
+    """`folder` has the code, a copy of what is in `given`, or in the bucket."""
     before = conditions_of(run.found.document)
     changed = tuple(code_differences(before.code or {}, code))
     try:
@@ -151,19 +163,46 @@ def _compared(run: Recorded, code: Mapping[str, str], data: Data, folder: Path, 
             deterministic=run.deterministic,
         )
     except ToolkitError as error:
+        _say_where(error, folder, given)
         if not changed:
             raise
         unmade = Difference("image", "cannot be made", before.image.reference, error.what)
-        return Prepared(run, (*changed, unmade), None, error)
+        packages = [Difference("package", *one) for one in unmet(before.image.packages, _wanted(run, folder))]
+        return Prepared(run, (*changed, *packages, unmade), None, error)
     differences = condition_differences(before, _conditions(order, code, data))
     return Prepared(run, differences, replace(order, reproduces=run.found.document.run.id))
+
+
+def _say_where(error: ToolkitError, folder: Path, given: Path | None) -> None:
+    """Name what is wrong with a copy of the code by where the code is."""
+
+    def named(text: str) -> str:
+        return text.replace(f"{folder}/", f"{given}/" if given else "_submitted_code/")
+
+    places = [(one, one.place and replace(one.place, file=named(one.place.file))) for one in error.problems]
+    error.problems = tuple(replace(one, what=named(one.what), place=place) for one, place in places)
+    error.what = named(error.what)
+    if error.hint.startswith("toolkit lock "):  # it would look for requirements beside a manifest that is elsewhere
+        where = given or "a folder with the code, named by --code"
+        error.hint = f"lock them with `toolkit lock MANIFEST`, with a manifest in {where}"
+
+
+def _wanted(run: Recorded, code: Path) -> list[Requirement]:
+    """What the code in a folder requires besides the framework; nothing if that cannot be read, which is refused."""
+    with suppress(ToolkitError):
+        manifest = read_manifest(run.manifest)
+        flavour = flavour_on(_cluster_of(run), manifest)
+        image = image_facts(row_of(manifest, run.manifest, flavour).recipe)
+        return [one.requirement for one in read_additions(code, manifest.packages, image, flavour).wanted]
+    return []
 
 
 def _conditions(order: Order, code: Mapping[str, str], data: Data) -> Conditions:
     """The conditions here; hosts are not known before they are allocated."""
     compute = order.manifest.compute
     there = ImageStore().find(order.reference)
-    image = ImageFacts(order.reference, there.image_id if there else "", dict(order.inputs.digests))
+    image_id = there.image_id if there else ""
+    image = ImageFacts(order.reference, image_id, dict(order.inputs.digests), packages_of(order.recipe))
     on_cpu = compute.on_cpu or order.cluster.gpu == NO_GPU
     return Conditions(_canonical(order.manifest), compute.ranks, on_cpu, code, image, data)
 

@@ -162,6 +162,38 @@ def test_beyond_the_first_thousand_files_only_the_digest_says_that_the_data_diff
     assert condition_differences(conditions(data(1)), conditions(data(1))) == ()
 
 
+def locked(inputs: str, *versions: str) -> Callable[[dict[str, Any]], object]:
+    """An image with another lock, whose packages have these versions."""
+
+    def change(values: dict[str, Any]) -> None:
+        digest = {"kind": "wheel", "sha256": SHA}
+        packages = [{**digest, "name": f"p{number:03}", "version": one} for number, one in enumerate(versions)]
+        values["image"] |= {"packages": packages, "inputs": {"lock": inputs * 64, "additions": inputs * 64}}
+
+    return change
+
+
+def test_packages_are_named_in_the_place_of_their_lock() -> None:
+    found = condition_differences(conditions(locked("1", "1.0", "1.0")), conditions(locked("2", "1.0", "2.0", "3")))
+    assert found == (Difference("package", "p001", "1.0", "2.0"), Difference("package", "p002", "", "3"))
+    assert str(found[0]) == "package p001: 1.0 → 2.0"
+
+
+def test_a_lock_whose_packages_are_the_same_or_unknown_is_named_itself() -> None:
+    locks = ["the lock of the packages that the code or the manifest adds", "the lock of its packages"]
+    for one, other in (
+        (locked("1", "1"), locked("2", "1")),
+        (locked("1"), locked("2", "1")),
+        (locked("1"), locked("2")),
+    ):
+        assert [one.name for one in condition_differences(conditions(one), conditions(other))] == locks
+
+
+def test_of_many_packages_a_hundred_are_named_and_the_others_counted() -> None:
+    found = condition_differences(conditions(locked("1", *["1"] * 103)), conditions(locked("2", *["2"] * 103)))
+    assert [one.name for one in found[99:]] == ["p099", "3 more packages"]
+
+
 def test_an_image_that_is_not_built_yet_is_compared_by_its_inputs() -> None:
     inputs = {"lock": SHA}
     there = Conditions({}, 1, True, {}, ImageFacts("a:1", "sha256:1", inputs), conditions().data)

@@ -11,6 +11,7 @@ from toolkit.agent.host_stages import ClockOffset, HostStage, HostStages
 from toolkit.agent.run_document import completed, document_bytes
 from toolkit.cluster.reader import read_cluster
 from toolkit.doctor.facts import EngineFacts, Gpu, HostFacts
+from toolkit.lock.packages import LockedPackage
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
@@ -65,6 +66,10 @@ IMAGE = RunImage(
     *("tensorflow-ddl-2.19-py3.11-cuda12:0123456789ab", f"sha256:{'c' * 64}", (("PATH", "/usr/bin"),)),
     inputs=(("lock", "1" * 64), ("template", "2" * 64)),
     inputs_sha256="0123456789ab" + "0" * 52,
+    packages=(
+        LockedPackage("deb", "libc6", "2.36-9", "3" * 64),
+        LockedPackage("wheel", "tf-keras", "2.18.0", "4" * 64),
+    ),
 )
 
 

@@ -24,6 +24,10 @@ def test_it_names_image_code_hosts_and_every_command_line() -> None:
         "lock_sha256": "1" * 64,
         "recipe_sha256": IMAGE.inputs_sha256,
         "inputs": {"lock": "1" * 64, "template": "2" * 64},
+        "packages": [
+            {"kind": "deb", "name": "libc6", "version": "2.36-9", "sha256": "3" * 64},
+            {"kind": "wheel", "name": "tf-keras", "version": "2.18.0", "sha256": "4" * 64},
+        ],
     }
     assert [one["path"] for one in part["code"]["files"]] == sorted(one.name for one in LISTED)
     assert [one["name"] for one in part["hosts"]] == list(HOSTS)

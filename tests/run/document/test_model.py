@@ -56,6 +56,13 @@ def test_a_record_of_the_form_before_hosts_stages_is_still_one() -> None:
     assert read_document(json.dumps(found).encode()).host_stages == ()
 
 
+def test_a_record_of_an_earlier_version_has_no_packages() -> None:
+    values: Any = document()
+    del values["image"]["packages"]
+    assert read_document(json.dumps(values).encode()).image.packages == ()
+    jsonschema.validate(values, document_schema())
+
+
 @pytest.mark.parametrize(
     ("path", "to", "said"),
     [
@@ -64,6 +71,7 @@ def test_a_record_of_the_form_before_hosts_stages_is_still_one() -> None:
         (("code", "sha256"), "A" * 64, "code.sha256"),
         (("results", "files", 0, "sha256"), "a" * 63, "results.files.0.sha256"),
         (("results", "files", 0, "path"), "", "results.files.0.path"),
+        (("image", "packages", 0, "kind"), "rpm", "image.packages.0.kind"),
         (("end", "state"), "DONE", "end.state"),
         (("stages", 0, "at"), -1.0, "stages.0.at"),
         (("host_stages", 0, "host_clock", 0, "start"), -1.0, "host_stages.0.host_clock.0.start"),

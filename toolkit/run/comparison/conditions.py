@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from toolkit.lock.packages import LockedPackage
 from toolkit.run.comparison.data import data_differences
+from toolkit.run.comparison.packages import package_differences
 from toolkit.run.document.model import Data, HostFacts, Launched
 from toolkit.run.records.record import Record
 
-Part = Literal["manifest", "ranks", "device", "code", "image", "data", "host"]
+Part = Literal["manifest", "ranks", "device", "code", "package", "image", "data", "host"]
 _NO_CONDITIONS = ("name", "author", "description")
 """Fields of a model's definition that change nothing of a run."""
 _INPUTS = {
@@ -21,7 +23,9 @@ _INPUTS = {
     "additions": "the lock of the packages that the code or the manifest adds",
     "additions template": "the Dockerfile of added packages",
 }
-_MOST_INPUTS = 20
+_LOCKS = ("lock", "additions")
+"""Inputs that are not named if their packages are."""
+_MOST_INPUTS, _MOST_PACKAGES = 20, 100
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image: name and version, ID (empty: not built here), SHA-256 of each of its inputs (empty: unknown)."""
+    """An image: name and version, ID (empty: not built here), SHA-256 of each of its inputs, packages (empty:
+    unknown)."""
 
     reference: str
     image_id: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[LockedPackage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def conditions_of(document: Launched) -> Conditions:
         document.run.ranks,
         document.run.on_cpu,
         {one.path: code_entry(one.sha256, one.executable) for one in document.code.files},
-        ImageFacts(image.reference, image.id, image.inputs),
+        ImageFacts(image.reference, image.id, image.inputs, tuple(one.locked for one in image.packages)),
         document.data,
         tuple(host.facts for host in document.hosts),
     )
@@ -150,13 +156,17 @@ def code_differences(first: Mapping[str, str], second: Mapping[str, str]) -> Ite
 
 
 def image_differences(first: ImageFacts, second: ImageFacts) -> Iterator[Difference]:
-    """Inputs that differ; if none does, or they are unknown, the name, or else the ID of an image that is built."""
+    """Packages and other inputs that differ; if none does, or they are unknown, the name, or else the ID of an image
+    that is built."""
     names = first.reference.partition(":")[0], second.reference.partition(":")[0]
     if names[0] != names[1]:
         yield Difference("image", "name", *names)
     elif first.inputs and second.inputs and first.inputs != second.inputs:
+        packages = list(_package_differences(first, second))
+        yield from packages
         every = first.inputs.keys() | second.inputs.keys()
         other = sorted(name for name in every if first.inputs.get(name) != second.inputs.get(name))
+        other = [name for name in other if not (packages and name in _LOCKS)]
         for name in other[:_MOST_INPUTS]:
             one, two = first.inputs.get(name, ""), second.inputs.get(name, "")
             yield Difference("image", _INPUTS.get(name, name), *_entries(one, two))
@@ -166,6 +176,15 @@ def image_differences(first: ImageFacts, second: ImageFacts) -> Iterator[Differe
         yield Difference("image", "name and version", first.reference, second.reference)
     elif first.image_id and second.image_id and first.image_id != second.image_id:
         yield Difference("image", "image ID, of the same inputs", first.image_id, second.image_id)
+
+
+def _package_differences(first: ImageFacts, second: ImageFacts) -> Iterator[Difference]:
+    if first.packages and second.packages:
+        found = list(package_differences(first.packages, second.packages))
+        for one in found[:_MOST_PACKAGES]:
+            yield Difference("package", *one)
+        if more := found[_MOST_PACKAGES:]:
+            yield Difference("package", f"{len(more)} more packages", first.reference, second.reference)
 
 
 def _host_differences(first: tuple[HostFacts, ...], second: tuple[HostFacts, ...]) -> Iterator[Difference]:

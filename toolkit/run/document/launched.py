@@ -92,6 +92,7 @@ def _image(image: RunImage) -> dict[str, Any]:
         "lock_sha256": inputs.get("lock", ""),
         "recipe_sha256": image.inputs_sha256,
         "inputs": inputs,
+        "packages": [one._asdict() for one in image.packages],
     }
 
 

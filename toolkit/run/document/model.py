@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.agent import host_stages
+from toolkit.lock.packages import LockedPackage, PackageKind
 from toolkit.run.document.form import MAX_BYTES, SCHEMA
 from toolkit.run.plan.training_id import CheckedId
 from toolkit.run.records.record import Moment, State, plain_json
@@ -66,11 +67,26 @@ class Code(_Part):
     files: Annotated[tuple[CodeFile, ...], Field(max_length=_MOST)]
 
 
+class Package(_Part):
+    """A locked package of the image: a Debian package or a Python wheel, and the SHA-256 of its file."""
+
+    kind: PackageKind
+    name: Text
+    version: Text
+    sha256: Sha256
+
+    @property
+    def locked(self) -> LockedPackage:
+        """As a value that is compared."""
+        return LockedPackage(self.kind, self.name, self.version, self.sha256)
+
+
 class Image(_Part):
     """The image: name and version, ID (digest of its configuration), SHA-256 of its lock and of its recipe.
 
     `recipe_sha256` is over all that it is built from, the lock included: its first 12 digits are the version. `inputs`
-    is the SHA-256 of each of these. Both are empty for an image of which the launch did not know them.
+    is the SHA-256 of each of these, `packages` are those of its locks. They are empty for an image of which the launch
+    did not know them, and `packages` in records of earlier versions.
     """
 
     reference: Text
@@ -78,6 +94,7 @@ class Image(_Part):
     lock_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     recipe_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     inputs: Annotated[dict[Text, Sha256], Field(max_length=_MOST)] = Field(default_factory=dict)
+    packages: Annotated[tuple[Package, ...], Field(max_length=_MOST)] = ()
 
 
 class DataFile(_Part):

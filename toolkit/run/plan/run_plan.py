@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from toolkit.agent.container_names import buckets_container
 from toolkit.agent.paths import RESULTS
 from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.lock.packages import LockedPackage
 from toolkit.manifest.compute import split
 from toolkit.manifest.model import Ranks
 from toolkit.manifest.results import ServedFolder
@@ -129,6 +130,7 @@ class RunImage:
     """The image that a run uses: its name and version, its id, the environment that it sets, its Open MPI's version.
 
     `inputs` is the SHA-256 of each input by its name, `inputs_sha256` over all of them (`toolkit.image.version`).
+    `packages` are those of its locks.
     """
 
     reference: str
@@ -137,6 +139,7 @@ class RunImage:
     open_mpi: str = "4.1.4"
     inputs: tuple[tuple[str, str], ...] = ()
     inputs_sha256: str = ""
+    packages: tuple[LockedPackage, ...] = ()
 
     @property
     def open_mpi_major(self) -> int:
