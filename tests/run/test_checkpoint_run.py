@@ -18,7 +18,7 @@ from toolkit.manifest.model import Step
 from toolkit.manifest.reader import read_manifest
 from toolkit.paths import assets
 from toolkit.run import in_container
-from toolkit.run.plan.checkpoint_run import manifest_on, plan_text, with_number
+from toolkit.run.plan.checkpoint_run import manifest_again, manifest_on, plan_text, with_number
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.run.records.checkpoints import Checkpoint, Stored, find_checkpoints
 
@@ -56,6 +56,18 @@ def test_a_checkpoint_that_all_runs_share_stays_where_it_is() -> None:
     assert json.loads(plan_text(RECORD, shared, [shared]))["states"] == {}
 
 
+@pytest.mark.parametrize("path", [f"{OLD}/ck/mnist-10", "_wml_checkpoints/x/best.pt"])
+def test_repeated_it_takes_the_same_checkpoint_from_a_folder_of_its_own(path: str) -> None:
+    chosen, again = Checkpoint(10, "tensorflow", path, (path,), 1, 1.0), TrainingId("training-agan2345")
+    manifest = manifest_on(EXAMPLE, RECORD, chosen, NEW)
+    assert manifest_again(manifest, NEW, again) == (manifest_on(EXAMPLE, RECORD, chosen, again), path)
+
+
+def test_repeated_a_run_that_trains_stays_as_it_is() -> None:
+    manifest = replace(EXAMPLE, environment=(("CHECKPOINT", f"/mnt/results/{BUCKET}/{NEW}/mine"),))
+    assert manifest_again(manifest, NEW, OLD) == (manifest, "")
+
+
 def test_a_manifest_that_only_trains_has_nothing_to_run_and_the_files_are_named() -> None:
     with pytest.raises(ToolkitError, match="has no command after the training") as caught:
         manifest_on(replace(EXAMPLE, steps=EXAMPLE.steps[:1]), RECORD, TEN, NEW)
@@ -87,11 +99,18 @@ def test_other_programs_stay_as_they_are(text: bytes, number: int) -> None:
         assert with_number(text, number).text == text
 
 
-def taken(tmp_path: Path, plan: str) -> dict[str, str]:
-    """What the first command makes of a run's folder in RESULT_DIR, as a learner starts it."""
+def taken(tmp_path: Path, plan: str, *more: str) -> dict[str, str]:
+    """What the first command makes of a run's folder in RESULT_DIR, as a learner starts it; it has `more` files."""
     old, new = tmp_path / OLD, tmp_path / NEW
     there = [f"ck/{name}" for name in FILES]
-    there += ["ck/checkpoint", "graph.meta", "model/saved_model.pb", "learner-1/training-log.txt", "plots/deep/1.png"]
+    there += [
+        *more,
+        "ck/checkpoint",
+        "graph.meta",
+        "model/saved_model.pb",
+        "learner-1/training-log.txt",
+        "plots/deep/1.png",
+    ]
     for name in there:
         (old / name).parent.mkdir(parents=True, exist_ok=True)
         (old / name).write_text("old")
@@ -116,3 +135,10 @@ def test_the_chosen_checkpoint_is_the_only_one_and_the_newest(tmp_path: Path) ->
 def test_the_list_that_is_written_is_read_again_as_it_was_meant(tmp_path: Path) -> None:
     states = {f"r/{path}": text.encode() for path, text in json.loads(plan_text(RECORD, TEN, [TEN]))["states"].items()}
     assert [(one.path, one.latest) for one in find_checkpoints([], states)] == [("r/ck/mnist-10", True)]
+
+
+def test_the_trainings_record_is_not_taken_for_one_of_the_programs_files(tmp_path: Path) -> None:
+    plan = plan_text(RECORD, TEN, [TEN])
+    assert "record.json" not in taken(tmp_path / "one", plan, "record.json")
+    found = taken(tmp_path / "other", plan, "record.json", "_run/record.json")
+    assert [name for name in found if name.endswith("record.json")] == ["record.json"], "a program wrote that one"

@@ -105,9 +105,9 @@ def run_checkpoint(
 
 
 def _earlier(record: Record, chosen: Checkpoint, records: Records) -> Record | None:
-    """The newest run on this checkpoint that did not fail."""
+    """The newest run on this checkpoint that did not fail, and was not made from a record, maybe with differences."""
     same = [one for one in records.all() if (one.resumed_from, one.checkpoint) == (record.training_id, chosen.path)]
-    current = (refreshed(one, records) for one in same)
+    current = (refreshed(one, records) for one in same if not one.reproduces)
     return next((one for one in current if not one.final or one.state is State.COMPLETED), None)
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from packaging.requirements import Requirement
-
-from toolkit.api.orders import Order, flavour_on, packages_of, read_order
+from toolkit.api.conditions_here import canonical, conditions_here, continued_by, say_where, wanted
+from toolkit.api.orders import Order, read_order
 from toolkit.api.records import find_run
-from toolkit.api.resolve import row_of
 from toolkit.api.run_records import differing, read_record
-from toolkit.cluster.model import NO_GPU, Cluster
+from toolkit.cluster.model import Cluster
 from toolkit.cluster.reader import read_cluster
 from toolkit.containers.engine import LOCAL
 from toolkit.errors import Code, ToolkitError
@@ -26,14 +22,11 @@ from toolkit.manifest.deterministic import deterministic
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.results import bucket_name
-from toolkit.manifest.write import canonical_data
 from toolkit.paths import assets, home
 from toolkit.plural import listed
 from toolkit.progress import Progress, Report
 from toolkit.run.comparison.conditions import (
-    Conditions,
     Difference,
-    ImageFacts,
     code_differences,
     code_entry,
     condition_differences,
@@ -54,8 +47,6 @@ from toolkit.run.records.stored_run import fetch_code
 from toolkit.storage.examine import located
 from toolkit.storage.open_storage import Opened, open_access
 from toolkit.storage.s3 import Store
-from toolkit.urls import redact_urls
-from toolkit.user_packages.read import image_facts, read_additions
 
 _MOST_SHOWN = 6
 
@@ -137,10 +128,11 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
         report(Progress("reproduce", "listing the data, fetching the code"))
         with _opened(manifest, run.found.document.run.id, on_hosts=cluster.remote) as opened:
             data = data_now(manifest, opened.remotes.get("data"), on_hosts=cluster.remote)
+            continued = tuple(continued_by(manifest, opened))
             if not given:
                 _fetch(run, manifest, opened, code)
         found = {one.name: code_entry(one.sha256, one.executable) for one in read_submitted(code).files}
-        yield _compared(run, found, data, code, given, report)
+        yield _compared(run, found, data, continued, (code, given), report)
 
 
 def _cluster_of(run: Recorded) -> Cluster:
@@ -148,9 +140,15 @@ def _cluster_of(run: Recorded) -> Cluster:
 
 
 def _compared(
-    run: Recorded, code: Mapping[str, str], data: Data, folder: Path, given: Path | None, report: Report
+    run: Recorded,
+    code: Mapping[str, str],
+    data: Data,
+    continued: tuple[Difference, ...],
+    folders: tuple[Path, Path | None],
+    report: Report,
 ) -> Prepared:
-    """`folder` has the code, a copy of what is in `given`, or in the bucket."""
+    """`folders`: that with the code, and the one that it was copied from, if it is not from the bucket."""
+    folder, given = folders
     before = conditions_of(run.found.document)
     changed = tuple(code_differences(before.code or {}, code))
     try:
@@ -163,54 +161,20 @@ def _compared(
             deterministic=run.deterministic,
         )
     except ToolkitError as error:
-        _say_where(error, folder, given)
+        say_where(error, folder, given)
         if not changed:
             raise
         unmade = Difference("image", "cannot be made", before.image.reference, error.what)
-        packages = [Difference("package", *one) for one in unmet(before.image.packages, _wanted(run, folder))]
+        packages = [
+            Difference("package", *one)
+            for one in unmet(before.image.packages, wanted(run.manifest, _cluster_of(run), folder))
+        ]
         return Prepared(run, (*changed, *packages, unmade), None, error)
-    differences = condition_differences(before, _conditions(order, code, data))
+    differences = (
+        *condition_differences(before, conditions_here(run.found.document.run.id, order, code, data)),
+        *continued,
+    )
     return Prepared(run, differences, replace(order, reproduces=run.found.document.run.id))
-
-
-def _say_where(error: ToolkitError, folder: Path, given: Path | None) -> None:
-    """Name what is wrong with a copy of the code by where the code is."""
-
-    def named(text: str) -> str:
-        return text.replace(f"{folder}/", f"{given}/" if given else "_submitted_code/")
-
-    places = [(one, one.place and replace(one.place, file=named(one.place.file))) for one in error.problems]
-    error.problems = tuple(replace(one, what=named(one.what), place=place) for one, place in places)
-    error.what = named(error.what)
-    if error.hint.startswith("toolkit lock "):  # it would look for requirements beside a manifest that is elsewhere
-        where = given or "a folder with the code, named by --code"
-        error.hint = f"lock them with `toolkit lock MANIFEST`, with a manifest in {where}"
-
-
-def _wanted(run: Recorded, code: Path) -> list[Requirement]:
-    """What the code in a folder requires besides the framework; nothing if that cannot be read, which is refused."""
-    with suppress(ToolkitError):
-        manifest = read_manifest(run.manifest)
-        flavour = flavour_on(_cluster_of(run), manifest)
-        image = image_facts(row_of(manifest, run.manifest, flavour).recipe)
-        return [one.requirement for one in read_additions(code, manifest.packages, image, flavour).wanted]
-    return []
-
-
-def _conditions(order: Order, code: Mapping[str, str], data: Data) -> Conditions:
-    """The conditions here; hosts are not known before they are allocated."""
-    compute = order.manifest.compute
-    there = ImageStore().find(order.reference)
-    image_id = there.image_id if there else ""
-    image = ImageFacts(order.reference, image_id, dict(order.inputs.digests), packages_of(order.recipe))
-    on_cpu = compute.on_cpu or order.cluster.gpu == NO_GPU
-    return Conditions(_canonical(order.manifest), compute.ranks, on_cpu, code, image, data)
-
-
-def _canonical(manifest: Manifest) -> dict[str, Any]:
-    """The canonical form as a record has it."""
-    found: dict[str, Any] = json.loads(redact_urls(json.dumps(canonical_data(manifest))))
-    return found
 
 
 def _stores(manifest: Manifest) -> Iterator[str]:
@@ -243,7 +207,7 @@ def _unchanged(own: Record, found: FoundRecord) -> Path | None:
     with suppress(ToolkitError):
         manifest = read_manifest(file)
         manifest = deterministic(manifest) if own.deterministic else manifest
-        return file if _canonical(manifest) == found.document.manifest else None
+        return file if canonical(manifest) == found.document.manifest else None
     return None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from toolkit.agent.checksums import MOST_BYTES, SUMS
 from toolkit.agent.paths import RUN_FOLDER
@@ -28,8 +29,10 @@ from toolkit.run.document.find import in_place, names_a_file
 from toolkit.run.document.places import InBucket, InFolder
 from toolkit.run.follow.connect import results_store
 from toolkit.run.follow.view import View
+from toolkit.run.plan.checkpoint_run import manifest_again
 from toolkit.run.plan.code_listing import first_of
 from toolkit.run.plan.run_plan import RunImage
+from toolkit.run.plan.training_id import TrainingId, new_training_id
 from toolkit.run.records.record import Record, State
 from toolkit.validation.model import TOOL_IMAGE
 
@@ -143,7 +146,10 @@ def reproduce(
         images = _images(found.order, found.recorded, report, accept=accept_differences)
         training_id = found.recorded.found.document.run.id
         report(Progress("launch", note=f"reproducing {training_id} with its recorded manifest and code"))
-        launched = start(found.order, images, wait=wait, follow=follow, id_file=id_file, report=report, view=view)
+        new_id = new_training_id()
+        order = _as(new_id, found.order, training_id)
+        words: dict[str, Any] = {"wait": wait, "follow": follow, "id_file": id_file, "training_id": new_id}
+        launched = start(order, images, **words, report=report, view=view)
         if launched.state is not State.COMPLETED:
             return Reproduced(launched, found.differences, None)
     with _original(found.recorded, str(run), launched) as first, _results(launched.training_id) as second:
@@ -170,6 +176,12 @@ def _refused(found: Prepared) -> ToolkitError:
         hint=(found.refused.hint if found.refused else "")
         or "make it the same again, or add --accept-differences to run with what is here",
     )
+
+
+def _as(new_id: TrainingId, order: Order, run: TrainingId) -> Order:
+    """The launch of `new_id`, which reproduces `run`: of one on a checkpoint, the variables name its own folder."""
+    manifest, checkpoint = manifest_again(order.manifest, run, new_id)
+    return replace(order, manifest=manifest, checkpoint=checkpoint)
 
 
 def _build_buckets_image(report: Report) -> None:

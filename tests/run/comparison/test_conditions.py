@@ -128,6 +128,19 @@ def test_what_does_not_decide_the_result_is_no_difference(change: Callable[[dict
     assert condition_differences(conditions(), conditions(change)) == ()
 
 
+def test_a_variable_that_names_the_runs_own_folder_is_the_same_in_a_run_that_repeats_it() -> None:
+    def folder(run: str) -> Callable[[dict[str, Any]], object]:
+        return setting(f"{EXECUTION}/environment/CHECKPOINT", f"/mnt/results/models/{run}/mnist-10")
+
+    def again(values: dict[str, Any]) -> None:
+        values["run"]["id"] = "training-newe2345"
+        folder("training-newe2345")(values)
+
+    assert condition_differences(conditions(folder(document()["run"]["id"])), conditions(again)) == ()
+    other = condition_differences(conditions(folder("training-zzzz2345")), conditions(again))
+    assert [one.name for one in other] == ["execution.environment.CHECKPOINT"]
+
+
 def files(**changed: tuple[int, str] | None) -> dict[str, Any]:
     """A listing of three files, after a change."""
     named = {"a": (1, "1" * 32), "b": (2, "2" * 32), "c": (3, "3" * 32)} | changed

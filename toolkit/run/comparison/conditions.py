@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -85,7 +86,7 @@ def conditions_of(document: Launched) -> Conditions:
     """Those of a recorded run."""
     image = document.image
     return Conditions(
-        document.manifest,
+        without_own_id(document.manifest, document.run.id),
         document.run.ranks,
         document.run.on_cpu,
         {one.path: code_entry(one.sha256, one.executable) for one in document.code.files},
@@ -98,6 +99,12 @@ def conditions_of(document: Launched) -> Conditions:
 def conditions_in(record: Record) -> Conditions:
     """As far as a run's own record has them: of a run that did not start, or that an earlier version launched."""
     return Conditions(None, record.ranks, record.on_cpu, None, ImageFacts(record.image, record.image_id), None)
+
+
+def without_own_id(manifest: Mapping[str, Any], run: str) -> Mapping[str, Any]:
+    """The manifest with a placeholder for the run's own ID, which a variable of a run on a checkpoint has."""
+    found: dict[str, Any] = json.loads(json.dumps(manifest).replace(run, "TRAINING_ID"))
+    return found
 
 
 def code_entry(sha256: str, executable: bool) -> str:

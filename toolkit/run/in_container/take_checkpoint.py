@@ -20,7 +20,10 @@ def main():
     with io.open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
     source, target = os.environ["RESUME_DIR"], os.environ["RESULT_DIR"]
-    count = copy(source, target, set(plan["leave"]))
+    leave = set(plan["leave"])
+    if not os.path.exists(os.path.join(source, "_run", "record.json")):
+        leave.add("record.json")  # the training's own; where that is in _run, this one is a program's
+    count = copy(source, target, leave)
     for name, text in plan["states"].items():
         path = os.path.join(target, name)
         if not os.path.isdir(os.path.dirname(path)):

@@ -22,6 +22,8 @@ from toolkit.run.records.record import Record
 
 PROGRAM, PLAN = "_toolkit_checkpoint.py", "_toolkit_checkpoint.json"
 """Names of the first command's files, among the submitted code."""
+_FIRST = f"python {PROGRAM} {PLAN}"
+_RESULTS = "/mnt/results/"
 _CONSTANT = re.compile(
     rb"^(?P<name>[ \t]*chkptnumber[ \t]*=[ \t]*)(?P<quote>[\"']?)(?P<sign>-?)\d+(?P=quote)"
     rb"(?P<rest>[ \t]*(?:#.*)?\r?)$",
@@ -53,14 +55,29 @@ def manifest_on(manifest: Manifest, record: Record, checkpoint: Checkpoint, trai
         )
     nodes = 1 if all(step.ranks == "one" for step in later) else manifest.compute.nodes
     number = () if checkpoint.number is None else (("CHECKPOINT_NUMBER", str(checkpoint.number)),)
-    path = f"/mnt/results/{bucket_name(manifest.training_results)}/{_moved(record, checkpoint.path, training_id)}"
+    path = f"{_RESULTS}{bucket_name(manifest.training_results)}/{_moved(record, checkpoint.path, training_id)}"
     return replace(
         manifest,
-        steps=(Step(f"python {PROGRAM} {PLAN}", "one"), *later),
+        steps=(Step(_FIRST, "one"), *later),
         compute=replace(manifest.compute, nodes=nodes),
         environment=(*manifest.environment, ("CHECKPOINT", path), *number),
         resume=record.training_id,
     )
+
+
+def manifest_again(manifest: Manifest, run: TrainingId, training_id: TrainingId) -> tuple[Manifest, str]:
+    """The manifest of `run` for `training_id`, which repeats it, and the checkpoint's path in the bucket.
+
+    CHECKPOINT names the run's own folder; for a run that trains, nothing is changed, and the path is empty.
+    """
+    environment = dict(manifest.environment)
+    if manifest.steps[0].command != _FIRST or "CHECKPOINT" not in environment:
+        return manifest, ""
+    _, _, path = environment["CHECKPOINT"].removeprefix(_RESULTS).partition("/")
+    environment["CHECKPOINT"] = environment["CHECKPOINT"].replace(f"/{run}/", f"/{training_id}/", 1)
+    below = path.removeprefix(f"{run}/")
+    chosen = path if below == path else f"{manifest.resume}/{below}"
+    return replace(manifest, environment=tuple(environment.items())), chosen
 
 
 def plan_text(record: Record, checkpoint: Checkpoint, others: Iterable[Checkpoint]) -> str:
