@@ -18,7 +18,7 @@ from toolkit.api.launch_plan import plan_launch
 from toolkit.api.orders import read_order
 from toolkit.api.recorded_orders import Asked, recorded
 from toolkit.api.reproductions import check_reproduction, compare_runs, reproduce
-from toolkit.errors import ToolkitError
+from toolkit.errors import Code, ToolkitError
 from toolkit.image.store import ImageStore
 from toolkit.manifest.deterministic import deterministic
 from toolkit.manifest.reader import read_manifest
@@ -150,6 +150,32 @@ def test_nothing_is_launched_while_something_differs(elsewhere: Path, monkeypatc
     assert refused.value.code.exit_status == 2
     assert "code train.py: sha256 " in str(refused.value)
     assert "--accept-differences" in refused.value.hint
+
+
+@pytest.mark.parametrize(("hint", "before"), [("is there a proxy?", "is there a proxy?; or "), ("", "")])
+def test_an_image_that_cannot_be_built_here_says_how_else_it_comes_here(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, hint: str, before: str
+) -> None:
+    def build(*_: object) -> None:
+        raise ToolkitError(Code.IMAGE, "no network", hint=hint)
+
+    monkeypatch.setattr("toolkit.api.reproductions._build_buckets_image", lambda _: None)
+    monkeypatch.setattr("toolkit.api.reproductions.build_both", build)
+    monkeypatch.setattr("toolkit.api.reproductions.start", lambda *_, **__: pytest.fail("launched"))
+    with pytest.raises(ToolkitError, match="no network") as refused:
+        reproduce(elsewhere, accept_differences=True)
+    assert refused.value.hint.startswith(f"{before}bring it from a machine that has it: `toolkit save tensorflow-ddl-")
+
+
+def test_a_check_says_that_an_image_is_not_built_yet(elsewhere: Path) -> None:
+    notes: list[str] = []
+
+    def report(step: Progress) -> None:
+        notes.append(step.note)
+
+    check_reproduction(elsewhere, report=report)
+    (said,) = [note for note in notes if "is not here" in note]
+    assert said.endswith("is not here: it is built first, and its ID must be the recorded one")
 
 
 def test_a_strangers_record_names_its_stores_and_your_keys_before_they_are_asked(elsewhere: Path) -> None:

@@ -107,6 +107,9 @@ def check_reproduction(
         >>> api.check_reproduction("record.json", code="examples/mnist").differences
     """
     with prepared(_asked(run, manifest, cluster, code, deterministic=deterministic), report) as found:
+        if found.order and ImageStore().find(found.order.reference) is None:
+            note = f"image {found.order.reference} is not here: it is built first, and its ID must be the recorded one"
+            report(Progress("reproduce", note=note))
         return Check(found.recorded.found.document.run.id, found.differences)
 
 
@@ -187,19 +190,32 @@ def _as(new_id: TrainingId, order: Order, run: TrainingId) -> Order:
 def _build_buckets_image(report: Report) -> None:
     """Build the image that mounts buckets, unless it is here."""
     if ImageStore().find(buckets_reference()) is None:
-        build_recipe(buckets_recipe(), TOOL_IMAGE, "classic", report)
+        try:
+            build_recipe(buckets_recipe(), TOOL_IMAGE, "classic", report)
+        except ToolkitError as error:
+            raise _or_loaded(error, buckets_reference()) from None
 
 
 def _images(order: Order, recorded: Recorded, report: Report, *, accept: bool) -> tuple[RunImage, str]:
     """The run's images, built if they are not here. Raises `ToolkitError` (S103) if the ID is not the recorded one."""
     if ImageStore().find(order.reference) is None:
-        build_both(order.recipe, row_of(order.manifest, order.files.manifest, order.flavour), "classic", report)
+        try:
+            build_both(order.recipe, row_of(order.manifest, order.files.manifest, order.flavour), "classic", report)
+        except ToolkitError as error:
+            raise _or_loaded(error, order.reference) from None
     images = built_images(order)
     image = recorded.found.document.image
     if images[0].reference == image.reference and images[0].image_id != image.id and not accept:
         what = f"{image.reference} is {images[0].image_id} here, but {image.id} is recorded"
         raise ToolkitError(Code.IMAGE, what, hint=f"toolkit images verify {image.reference}")
     return images
+
+
+def _or_loaded(error: ToolkitError, image: str) -> ToolkitError:
+    """Why an image cannot be built here, with how else it comes here."""
+    other = f"bring it from a machine that has it: `toolkit save {image} -o FILE` there, `toolkit load FILE` here"
+    error.hint = f"{error.hint}; or {other}" if error.hint else other
+    return error
 
 
 @contextmanager
