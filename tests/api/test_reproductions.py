@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,20 @@ def test_an_image_that_cannot_be_built_here_says_how_else_it_comes_here(
     with pytest.raises(ToolkitError, match="no network") as refused:
         reproduce(elsewhere, accept_differences=True)
     assert refused.value.hint.startswith(f"{before}bring it from a machine that has it: `toolkit save tensorflow-ddl-")
+
+
+def test_ranks_and_hosts_are_those_of_the_cluster_and_named(elsewhere: Path, tmp_path: Path) -> None:
+    def hosts(**files: Path) -> list[tuple[str, str, str]]:
+        found = check_reproduction(elsewhere, **files).differences
+        return [(one.name, one.first, one.second) for one in found if one.part in ("ranks", "host")]
+
+    cluster, more = assets() / "clusters" / "lab-p100.yml", tmp_path / "more.yml"
+    assert hosts(cluster=cluster) == []
+    assert hosts() == [("number of hosts", "2", "1")], "both learners are on this machine"
+    more.write_text(canonical_text(manifest(compute=replace(manifest().compute, nodes=300))))
+    assert hosts(manifest=more) == [("number of ranks", "2", "300"), ("number of hosts", "2", "1")]
+    (_, (name, recorded, here)) = hosts(manifest=more, cluster=cluster)
+    assert (name, recorded, "300" in here) == ("number of hosts", "2", True), here
 
 
 def test_a_check_says_that_an_image_is_not_built_yet(elsewhere: Path) -> None:

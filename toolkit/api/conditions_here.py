@@ -22,6 +22,7 @@ from toolkit.manifest.results import bucket_name
 from toolkit.manifest.write import canonical_data
 from toolkit.run.comparison.conditions import Conditions, Difference, ImageFacts, without_own_id
 from toolkit.run.document.model import Data
+from toolkit.run.launch.allocator import allocator_of
 from toolkit.run.plan.training_id import TrainingId
 from toolkit.storage.examine import located
 from toolkit.storage.open_storage import Opened
@@ -38,7 +39,16 @@ def conditions_here(run: TrainingId, order: Order, code: Mapping[str, str], data
     image = ImageFacts(order.reference, image_id, dict(order.inputs.digests), packages_of(order.recipe))
     on_cpu = compute.on_cpu or order.cluster.gpu == NO_GPU
     manifest = without_own_id(canonical(order.manifest), run)
-    return Conditions(manifest, compute.ranks, on_cpu, code, image, data)
+    count, why = _hosts(order)
+    return Conditions(manifest, compute.ranks, on_cpu, code, image, data, host_count=count, why_no_hosts=why)
+
+
+def _hosts(order: Order) -> tuple[int, str]:
+    """How many hosts the ranks will be on; why the cluster has none for them, if so. None of them is asked."""
+    try:
+        return len({one.host for one in allocator_of(order.cluster).plan(order.manifest.compute)}), ""
+    except ToolkitError as error:
+        return 0, error.what
 
 
 def canonical(manifest: Manifest) -> dict[str, Any]:

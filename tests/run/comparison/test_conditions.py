@@ -102,6 +102,7 @@ def test_a_run_has_no_difference_from_itself() -> None:
         (setting("image/id", f"sha256:{SHA}"), "image", "image ID, of the same inputs"),
         (setting("image/reference", "tensorflow-ddl-2.19-py3.11-cpu:0123456789ab"), "image", "name"),
         (setting("hosts/0/facts/cpus", 16), "host", "1, cpus"),
+        (lambda values: values["hosts"].pop(), "host", "number of hosts"),
     ],
 )
 def test_each_change_is_named_and_nothing_else(
@@ -205,6 +206,16 @@ def test_a_lock_whose_packages_are_the_same_or_unknown_is_named_itself() -> None
 def test_of_many_packages_a_hundred_are_named_and_the_others_counted() -> None:
     found = condition_differences(conditions(locked("1", *["1"] * 103)), conditions(locked("2", *["2"] * 103)))
     assert [one.name for one in found[99:]] == ["p099", "3 more packages"]
+
+
+def test_a_number_of_hosts_that_is_known_before_they_are_is_compared() -> None:
+    before = conditions()
+    assert before.host_count == 2
+    assert condition_differences(before, replace(before, hosts=())) == ()
+    one = replace(before, hosts=(), host_count=1)
+    assert condition_differences(before, one) == (Difference("host", "number of hosts", "2", "1"),)
+    none = replace(before, hosts=(), host_count=0, why_no_hosts="there are 2 hosts")
+    assert condition_differences(before, none) == (Difference("host", "number of hosts", "2", "there are 2 hosts"),)
 
 
 def test_an_image_that_is_not_built_yet_is_compared_by_its_inputs() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.run.document.sample import CODE_FILES, LISTED, document, manifest
 from toolkit.agent.run_document import document_bytes
-from toolkit.manifest.model import FolderReference
+from toolkit.manifest.model import FolderReference, NfsReference
 from toolkit.manifest.reader import read_manifest
 from toolkit.manifest.write import canonical_data
 from toolkit.run.comparison.here import code_beside, copy_code, data_now, manifest_file
@@ -56,4 +56,8 @@ def test_data_in_a_folder_is_listed_here_and_not_on_other_hosts(tmp_path: Path) 
     there = replace(manifest(), training_data=FolderReference("data", str(tmp_path)))
     listing = data_now(there, None, on_hosts=False).listing
     assert listing and [(one.path, one.bytes) for one in listing.entries] == [("digits", 5)]
-    assert data_now(there, None, on_hosts=True).not_listed == "it is not on this machine"
+    assert data_now(there, None, on_hosts=True).not_listed == "it is a folder of other hosts"
+    export = replace(there, training_data=NfsReference("data", "filer", "/digits"))
+    for on_hosts in (True, False):
+        said = data_now(export, None, on_hosts=on_hosts).not_listed
+        assert said == "it is an NFS export, which only the hosts' learners mount"

@@ -62,6 +62,8 @@ class Conditions:
         on_cpu: whether its ranks run on CPUs.
         code: for each file, its SHA-256 and mode.
         hosts: facts of each host, learner 1's first; empty before hosts are allocated.
+        host_count: how many there are, or will be.
+        why_no_hosts: why there are none that fit.
     """
 
     manifest: Mapping[str, Any] | None
@@ -71,6 +73,8 @@ class Conditions:
     image: ImageFacts
     data: Data | None
     hosts: tuple[HostFacts, ...] = ()
+    host_count: int = 0
+    why_no_hosts: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def conditions_of(document: Launched) -> Conditions:
         ImageFacts(image.reference, image.id, image.inputs, tuple(one.locked for one in image.packages)),
         document.data,
         tuple(host.facts for host in document.hosts),
+        len(document.hosts),
     )
 
 
@@ -142,7 +147,10 @@ def _differences(first: Conditions, second: Conditions) -> Iterator[Difference]:
     if first.data is not None and second.data is not None:
         for name, one, other in data_differences(first.data, second.data):
             yield Difference("data", name, one, other)
-    if first.hosts and second.hosts:
+    counts = tuple(one.why_no_hosts or str(one.host_count or "") for one in (first, second))
+    if all(counts) and first.host_count != second.host_count:
+        yield Difference("host", "number of hosts", *counts)
+    elif first.hosts and second.hosts:
         yield from _host_differences(first.hosts, second.hosts)
 
 
@@ -195,9 +203,6 @@ def _package_differences(first: ImageFacts, second: ImageFacts) -> Iterator[Diff
 
 
 def _host_differences(first: tuple[HostFacts, ...], second: tuple[HostFacts, ...]) -> Iterator[Difference]:
-    if len(first) != len(second):
-        yield Difference("host", "number of hosts", str(len(first)), str(len(second)))
-        return
     for number, (one, other) in enumerate(zip(first, second, strict=True), 1):
         for name in ("cpus", "gpus", "driver"):
             ours, theirs = getattr(one, name), getattr(other, name)

@@ -12,8 +12,8 @@ import yaml
 from toolkit.atomic_file import write_whole
 from toolkit.errors import Code, ToolkitError
 from toolkit.folder_files import FolderFile, files_of
-from toolkit.manifest.model import BucketReference, FolderReference, Manifest
-from toolkit.run.document.data_listing import bounded_listing, files_in_bucket, files_in_folder
+from toolkit.manifest.model import BucketReference, FolderReference, Manifest, NfsReference
+from toolkit.run.document.data_listing import OF_EXPORT, OF_HOSTS, bounded_listing, files_in_bucket, files_in_folder
 from toolkit.run.document.model import Data, RunDocument
 from toolkit.run.plan.code_listing import Listed
 from toolkit.run.plan.source_files import MAX_BYTES
@@ -77,5 +77,5 @@ def data_now(manifest: Manifest, access: Access | None, *, on_hosts: bool) -> Da
     elif isinstance(reference, FolderReference) and not on_hosts:
         found = bounded_listing(files_in_folder(Path(reference.path)))
     else:
-        found = {"not_listed": "it is not on this machine"}
+        found = {"not_listed": OF_EXPORT if isinstance(reference, NfsReference) else OF_HOSTS}
     return Data.model_validate({"place": reference.place, **found}, strict=False)

@@ -21,6 +21,11 @@ _SECONDS = 20.0
 _PATIENCE_SECONDS = 1.0
 """How much longer than its other work a launch waits for the listing."""
 
+OF_EXPORT = "it is an NFS export, which only the hosts' learners mount"
+OF_HOSTS = "it is a folder of other hosts"
+"""Why data that this machine does not see has no listing. Another account than the programs' would list it, or find
+nothing; and what one host has says nothing about the next."""
+
 
 class DataFile(NamedTuple):
     """A file of the data: its path below the bucket or folder, its bytes, its ETag (empty for a folder)."""

@@ -24,7 +24,7 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.manifest.model import Manifest
 from toolkit.manifest.results import address_of
 from toolkit.plural import counted
-from toolkit.run.document.data_listing import BackgroundListing, files_in_bucket, files_in_folder
+from toolkit.run.document.data_listing import OF_EXPORT, OF_HOSTS, BackgroundListing, files_in_bucket, files_in_folder
 from toolkit.run.document.launched import launched_part, save_launched
 from toolkit.run.follow.view import Unbreakable, View
 from toolkit.run.launch.deployment import Deployment
@@ -33,7 +33,7 @@ from toolkit.run.launch.launcher_process import this_process
 from toolkit.run.plan.code_listing import save_listing
 from toolkit.run.plan.job_specs import jobs_of
 from toolkit.run.plan.mpirun import mpirun_argv
-from toolkit.run.plan.run_plan import HostFolder, RunPlan
+from toolkit.run.plan.run_plan import Export, HostFolder, RunPlan
 from toolkit.run.plan.source_files import SubmittedCode
 from toolkit.run.records.record import Record, State
 from toolkit.run.records.record_store import Records, new_run_key
@@ -158,7 +158,8 @@ class Launch:
     def _document(self) -> dict[str, Any]:
         """The public record, as far as it is known before the start."""
         asked, code = self._request, self._request.code
-        data = self._listing.result() if self._listing else {"not_listed": "it is not on this machine"}
+        unseen = {"not_listed": OF_EXPORT if isinstance(self._plan.data, Export) else OF_HOSTS}
+        data = self._listing.result() if self._listing else unseen
         listed = (code.digest, [file.listed for file in code.files])
         return launched_part(asked.manifest, self._plan, listed, asked.facts, data, self._subnet)
 
