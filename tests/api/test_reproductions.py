@@ -182,6 +182,34 @@ def test_ranks_and_hosts_are_those_of_the_cluster_and_named(elsewhere: Path, tmp
     assert (name, recorded, "300" in here) == ("number of hosts", "2", True), here
 
 
+@pytest.mark.parametrize(("state", "noted"), [("COMPLETED", []), ("HALTED", ["HALTED"]), ("FAILED", ["FAILED"])])
+def test_a_run_that_did_not_end_well_can_be_reproduced_but_is_noted(
+    elsewhere: Path, state: str, noted: list[str]
+) -> None:
+    values = document()
+    values["end"] |= {"state": state, "reason": "stopped"}
+    notes: list[str] = []
+
+    def report(step: Progress) -> None:
+        notes.append(step.note)
+
+    check_reproduction(written(elsewhere, values), report=report)
+    expected = [f"{RUN} is {one} (stopped): what it left is not that of a whole run" for one in noted]
+    assert [note for note in notes if "is not that of" in note] == expected
+
+
+def test_a_run_whose_cluster_file_is_gone_asks_for_another(
+    run: StoredRun, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_HOME", str(run.home))
+    records = run.home / "runs" / f"{RUN}.json"
+    records.write_text(records.read_text().replace('"cluster_file": ""', '"cluster_file": "/gone.yml"'))
+    with pytest.raises(ToolkitError, match=r"/gone\.yml is not there") as refused:
+        check_reproduction(elsewhere)
+    assert "--cluster FILE" in refused.value.hint
+    check_reproduction(elsewhere, cluster=assets() / "clusters" / "local.yml")
+
+
 def test_a_check_says_that_an_image_is_not_built_yet(elsewhere: Path) -> None:
     notes: list[str] = []
 

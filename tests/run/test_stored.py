@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.storage.stand_in_s3 import standing_in
 from toolkit.agent.host_stages import ClockOffset, HostStage, HostStages
 from toolkit.agent.signed import signed
 from toolkit.errors import Code, ToolkitError
@@ -18,8 +19,10 @@ from toolkit.run.follow.events import Line
 from toolkit.run.follow.reported import read_outcome
 from toolkit.run.plan.code_listing import Listed
 from toolkit.run.records.record import State, StepResult
-from toolkit.run.records.stored_run import StoredRun
-from toolkit.storage.s3 import StoredObject
+from toolkit.run.records.stored_run import StoredRun, fetch_code
+from toolkit.secrets import Secret
+from toolkit.storage.client import Access
+from toolkit.storage.s3 import Store, StoredObject
 
 from .clients import RECORD
 
@@ -46,7 +49,10 @@ class StandInStore:
         for place in range(0, len(data), self._piece):
             yield data[place : place + self._piece]
 
-    def get(self, _bucket: str, item: StoredObject, target: Path, _on_bytes: Callable[[int], None]) -> str:
+    def get(
+        self, _bucket: str, item: StoredObject, target: Path, _on_bytes: Callable[[int], None], *, compare: bool
+    ) -> str:
+        assert compare in (True, False)
         target.write_bytes(self._objects[item.key])
         return hashlib.sha256(self._objects[item.key]).hexdigest()
 
@@ -266,3 +272,20 @@ def test_more_than_any_code_is_not_fetched(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("toolkit.run.records.stored_run.MAX_CODE_BYTES", 3)
     with pytest.raises(ToolkitError, match="than any submitted code"):
         stored({f"{RUN}/_submitted_code/a": b"1234"}).fetch_code(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"print(1)", b"another"])
+def test_listed_code_is_judged_by_its_list_where_a_stores_etags_are_no_md5(tmp_path: Path, data: bytes) -> None:
+    listing = [Listed("a.py", hashlib.sha256(b"print(1)").hexdigest(), False)]
+    with standing_in(md5_etags=False) as server:
+        server.buckets.add("models")
+        store = Store(Access(server.url, Secret("AKIDEXAMPLE"), Secret("secret")))
+        (tmp_path / "a.py").write_bytes(data)
+        store.put("models", f"{RUN}/_submitted_code/a.py", tmp_path / "a.py")
+        if data == b"print(1)":
+            assert fetch_code(store, "models", RUN, tmp_path / "code", listing) == 1
+            assert (tmp_path / "code" / "a.py").read_bytes() == data
+        else:
+            with pytest.raises(ToolkitError) as caught:
+                fetch_code(store, "models", RUN, tmp_path / "code", listing)
+            assert (caught.value.code, "a.py" in str(caught.value)) == (Code.CODE, True)

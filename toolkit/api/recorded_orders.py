@@ -42,7 +42,7 @@ from toolkit.run.document.model import Data
 from toolkit.run.plan.code_listing import Listed
 from toolkit.run.plan.source_files import read_submitted
 from toolkit.run.plan.training_id import TrainingId, new_label
-from toolkit.run.records.record import Record
+from toolkit.run.records.record import Record, State
 from toolkit.run.records.stored_run import fetch_code
 from toolkit.storage.examine import located
 from toolkit.storage.open_storage import Opened, open_access
@@ -117,6 +117,10 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
     run = recorded(asked)
     manifest = read_manifest(run.manifest)
     cluster = _cluster_of(run)
+    end = run.found.document.end
+    if end.state is not State.COMPLETED:
+        note = f"{run.found.document.run.id} is {end.state} ({end.reason}): what it left is not that of a whole run"
+        report(Progress("reproduce", note=note))
     with tempfile.TemporaryDirectory(prefix="toolkit-code-") as folder:
         code = Path(folder)
         given = asked.code or (code_beside(Path(asked.run)) if names_a_file(asked.run) else None)
@@ -136,7 +140,11 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
 
 
 def _cluster_of(run: Recorded) -> Cluster:
-    return read_cluster(run.cluster or assets() / "clusters" / "local.yml")
+    here = assets() / "clusters" / "local.yml"
+    if run.cluster and not run.cluster.is_file():
+        hint = f"name another one: --cluster FILE; this machine's is {here}"
+        raise ToolkitError(Code.RESOURCES_ASKED, f"the cluster file {run.cluster} is not there", hint=hint)
+    return read_cluster(run.cluster or here)
 
 
 def _compared(

@@ -16,7 +16,8 @@ from toolkit.run.document.places import Place, bounded
 from toolkit.run.records.record import plain_json
 
 _ABSENT_HINT = (
-    "runs of earlier versions have none; one whose results are still on its hosts gets it from `toolkit rescue`"
+    "a run that never started has none, and those of earlier versions; if results are still on its hosts: "
+    "toolkit rescue {run}"
 )
 
 
@@ -56,7 +57,7 @@ def in_place(place: Place, run: str) -> FoundRecord:
             if found.document.run.id != run:
                 raise ToolkitError(Code.MODEL_CHECK, f"{found.source} is of another run, {found.document.run.id}")
             return found
-    raise ToolkitError(Code.LOADING_DATA, f"{place.name} has no {NAME}", hint=_ABSENT_HINT)
+    raise ToolkitError(Code.LOADING_DATA, f"{place.name} has no {NAME}", hint=_ABSENT_HINT.format(run=run))
 
 
 def _read(data: bytes, source: str) -> FoundRecord:

@@ -117,7 +117,8 @@ def fetch_code(store: Store, bucket: str, run: str, folder: Path, listing: Seque
     for name, item in file_names(there):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        found[name] = store.get(bucket, item, file, lambda _: None)
+        # The list has the SHA-256 of each file; a store's ETag may be no MD5, and this one was not examined for that.
+        found[name] = store.get(bucket, item, file, lambda _: None, compare=not listing)
         if listing:
             file.chmod(0o755 if listed[name].executable else 0o644)
     if listing:
