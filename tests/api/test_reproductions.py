@@ -16,7 +16,7 @@ from tests.storage.stand_in_s3 import StandInS3, standing_in
 from toolkit.agent.run_document import document_bytes
 from toolkit.api import recorded_orders, reproductions, run_records
 from toolkit.api.launch_plan import plan_launch
-from toolkit.api.orders import read_order
+from toolkit.api.orders import packages_of, read_order
 from toolkit.api.recorded_orders import Asked, recorded
 from toolkit.api.reproductions import check_reproduction, compare_runs, reproduce
 from toolkit.errors import Code, ToolkitError
@@ -27,7 +27,9 @@ from toolkit.manifest.write import canonical_text
 from toolkit.paths import assets
 from toolkit.progress import Progress, silent
 from toolkit.run.comparison.outcome import Verdict
+from toolkit.run.document.model import read_document
 from toolkit.run.plan.code_listing import Listed, code_digest
+from toolkit.run.plan.run_plan import RunImage
 from toolkit.storage.open_storage import Opened
 
 
@@ -208,6 +210,29 @@ def test_a_run_whose_cluster_file_is_gone_asks_for_another(
         check_reproduction(elsewhere)
     assert "--cluster FILE" in refused.value.hint
     check_reproduction(elsewhere, cluster=assets() / "clusters" / "local.yml")
+
+
+def test_an_image_that_is_built_here_with_another_id_runs_nothing(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = document()
+    example = assets() / "examples" / "mnist"
+    order = read_order(example / "manifest.yml", None, None, silent)
+    packages = [one._asdict() for one in packages_of(order.recipe)]
+    values["image"] |= {"reference": order.reference, "inputs": dict(order.inputs.digests), "packages": packages}
+    values["run"]["on_cpu"] = True
+    del values["hosts"][1]
+    data = read_document(document_bytes(values)).data
+    monkeypatch.setattr(recorded_orders, "data_now", lambda *_, **__: data)
+    assert check_reproduction(written(elsewhere, values)).differences == ()
+    monkeypatch.setattr("toolkit.api.reproductions._build_buckets_image", lambda _: None)
+    monkeypatch.setattr("toolkit.api.reproductions.build_both", lambda *_: None)
+    built = RunImage(order.reference, "sha256:another", ()), "buckets"
+    monkeypatch.setattr("toolkit.api.reproductions.built_images", lambda _: built)
+    monkeypatch.setattr("toolkit.api.reproductions.start", lambda *_, **__: pytest.fail("launched"))
+    with pytest.raises(ToolkitError, match=r"is sha256:another here, but sha256:c+ is recorded") as refused:
+        reproduce(elsewhere)
+    assert refused.value.hint == f"toolkit images verify {order.reference}"
 
 
 def test_a_check_says_that_an_image_is_not_built_yet(elsewhere: Path) -> None:
