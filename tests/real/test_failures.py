@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -111,6 +112,10 @@ def test_ctrl_c_of_a_script_halts_stores_and_cleans(bench: Bench, tmp_path: Path
     results = bench.results(record["training_id"])
     assert [(results / f"by-{rank}").read_text() for rank in (0, 1)] == ["early", "early"]
     assert "[1] begun" in bench.log(record["training_id"], 2)
+    document = json.loads(bench.ok("record", "show", "--json", record["training_id"]).stdout)
+    assert (document["end"]["state"], document["end"]["reason"]) == ("HALTED", "stopped")
+    assert {one["path"] for one in document["results"]["files"]} >= {"by-0", "by-1"}
+    assert "the same as this machine recorded" in bench.ok("record", "verify", record["training_id"]).stderr
 
 
 def test_ctrl_c_before_the_first_command_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
@@ -119,7 +124,10 @@ def test_ctrl_c_before_the_first_command_leaves_nothing(bench: Bench, tmp_path: 
     interrupt(process)
     said += process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
-    assert bench.newest()["state"] == "HALTED"
+    record = bench.newest()
+    assert record["state"] == "HALTED"
+    absent = bench.run("record", "show", record["training_id"])
+    assert (absent.returncode, "a run that never started has none" in absent.stderr) == (3, True), absent.stderr
 
 
 def test_a_terminal_that_is_closed_leaves_the_run_alone_and_another_shell_takes_over(

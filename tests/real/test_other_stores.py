@@ -118,6 +118,9 @@ def test_what_a_store_damages_while_it_takes_it_is_kept_on_the_host_until_it_tak
         record = json.loads(bench.ok("show", "--json", id_file.read_text().strip()).stdout)
         assert (record["state"], record["end"], record["kept"]) == ("FAILED", "bucket write", ["this machine"])
         assert "/model/weights': has other contents: SHA-256" in record["evidence"]
+        absent = bench.run("record", "show", record["training_id"])
+        assert absent.returncode == 3
+        assert f"toolkit rescue {record['training_id']}" in absent.stderr
         again = bench.run("rescue", record["training_id"])
         assert again.returncode == 3
         assert "model/weights" in again.stdout + again.stderr
@@ -129,3 +132,8 @@ def test_what_a_store_damages_while_it_takes_it_is_kept_on_the_host_until_it_tak
         assert hashlib.sha256(listed).hexdigest() == record["checksums"]
         weights = store.server.objects[f"{store.model(record)}weights"].data
         assert hashlib.sha256(weights).hexdigest().encode() in listed
+        document = json.loads(bench.ok("record", "show", "--json", record["training_id"]).stdout)
+        assert (document["end"]["state"], document["end"]["kept"]) == ("COMPLETED", [])
+        assert [stage["state"] for stage in document["stages"][-2:]] == ["FAILED", "COMPLETED"]
+        assert "the same as this machine recorded" in bench.ok("record", "verify", record["training_id"]).stderr
+        assert "is what" in bench.ok("reproduce", record["training_id"], "--dry-run").stderr
