@@ -40,7 +40,7 @@ def test_conditions_come_first_and_only_what_differs() -> None:
         Row("code: train.py", ("sha256 aaaaaaaaaaaa", "sha256 dddddddddddd")),
         Row("cluster", ("lab-p100", "lab-2")),
     )
-    assert found.same == ("ranks", "device", "image", "data", "host", "name", "hosts", "manifest file")
+    assert found.same == ("ranks", "device", "package", "image", "data", "host", "name", "hosts", "manifest file")
 
 
 def test_what_one_run_does_not_have_is_a_dash() -> None:

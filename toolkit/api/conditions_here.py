@@ -11,8 +11,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from toolkit.api.checked import row_of
 from toolkit.api.orders import Order, flavour_on, packages_of
-from toolkit.api.resolve import row_of
 from toolkit.cluster.model import NO_GPU, Cluster
 from toolkit.errors import ToolkitError
 from toolkit.image.store import ImageStore
