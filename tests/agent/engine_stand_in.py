@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -23,11 +24,21 @@ class Answer:
 
 @dataclass
 class StandInEngine:
-    """Answers by verb and path (without the API's version and the question); 404 for others."""
+    """Answers by verb and path (without the API's version and the question); 404 for others, and as Docker Engine does
+    to versions before `oldest`."""
 
     place: Path
     answers: dict[str, Answer]
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    oldest: str = "1.24"
+
+    def answer(self, verb: str, path: str) -> Answer:
+        """To a request."""
+        _, version, place = path.partition("?")[0].split("/", 2)
+        if int(version.partition(".")[2]) < int(self.oldest.partition(".")[2]):
+            said = f"client version {version[1:]} is too old. Minimum supported API version is {self.oldest}, please"
+            return Answer(400, json.dumps({"message": f"{said} upgrade your client to a newer version"}).encode())
+        return self.answers.get(f"{verb} /{place}") or Answer(404, b'{"message": "no such thing"}')
 
 
 @contextmanager
@@ -41,8 +52,7 @@ def engine_that_answers(place: Path, answers: dict[str, Answer]) -> Iterator[Sta
         def answer(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             engine.asked.append((f"{self.command} {self.path}", data))
-            found = engine.answers.get(f"{self.command} {self.path.partition('?')[0].removeprefix('/v1.40')}")
-            send(self, found or Answer(404, b'{"message": "no such thing"}'))
+            send(self, engine.answer(self.command, self.path))
 
         do_GET = do_POST = do_DELETE = answer
 

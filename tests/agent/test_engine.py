@@ -102,6 +102,20 @@ def test_the_events_tell_whether_any_process_was_killed_for_memory(
     assert json.loads(asked["filters"]) == {"container": ["c"], "event": ["oom"]}
 
 
+def test_an_engine_that_no_longer_speaks_the_version_is_asked_in_its_oldest(
+    stand_in: StandInEngine, engine: DockerApi
+) -> None:
+    """Docker Engine 29 answers from 1.44 on."""
+    stand_in.oldest = "1.44"
+    stand_in.answers["GET /containers/c/json"] = Answer(200, said({"State": {"Running": True}}))
+    assert engine.state("c").running
+    engine.remove_volume("v")
+    assert [asked for asked, _ in stand_in.asked] == [
+        *("GET /v1.40/containers/c/json", "GET /v1.44/containers/c/json"),
+        "DELETE /v1.44/volumes/v?force=1",
+    ]
+
+
 def test_a_stop_leaves_the_container_its_time(stand_in: StandInEngine, engine: DockerApi) -> None:
     engine.stop("c", 10)
     assert stand_in.asked[-1][0] == "POST /v1.40/containers/c/stop?t=10"

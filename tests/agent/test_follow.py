@@ -17,9 +17,8 @@ from toolkit.agent.event_stream import events, lines_from, parse_line
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40), max_size=20)
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "_POLL_SECONDS", 0)
+def no_pause() -> None:
+    """A reader never waits."""
 
 
 def log_of(folder: Path, texts: list[str]) -> Path:
@@ -104,12 +103,12 @@ def kinds(found: Iterator[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "HALTED"])
 def test_after_the_last_line_comes_the_final_record_and_then_the_end(tmp_path: Path, state: str) -> None:
     output, record = log_of(tmp_path, ["a", "b"]), write(tmp_path / "state.json", {"state": state})
-    assert kinds(events(0, output, record)) == ["line", "line", "record", "end"]
+    assert kinds(events(0, output, record, no_pause)) == ["line", "line", "record", "end"]
 
 
 def test_a_run_that_goes_on_is_reported_as_it_goes(tmp_path: Path) -> None:
     output, record = log_of(tmp_path, ["a"]), write(tmp_path / "state.json", {"state": "PROCESSING"})
-    stream = events(0, output, record)
+    stream = events(0, output, record, no_pause)
     assert [next(stream) for _ in range(3)] == [
         {"record": {"state": "PROCESSING"}},
         {"line": "a", "at": 0.0, "next": 8},
@@ -126,14 +125,14 @@ def test_a_run_that_goes_on_is_reported_as_it_goes(tmp_path: Path) -> None:
 
 def test_a_record_is_reported_once(tmp_path: Path) -> None:
     output, record = log_of(tmp_path, []), write(tmp_path / "state.json", {"state": "STORING", "waiting": 1})
-    stream = events(0, output, record)
+    stream = events(0, output, record, no_pause)
     assert [next(stream) for _ in range(2)] == [{"record": {"state": "STORING", "waiting": 1}}, {"beat": 1}]
     write(record, {"state": "COMPLETED"})
     assert kinds(stream) == ["record", "end"]
 
 
 def test_before_there_is_a_record_the_agent_says_that_it_lives(tmp_path: Path) -> None:
-    assert next(events(0, tmp_path / "none", tmp_path / "none")) == {"beat": 1}
+    assert next(events(0, tmp_path / "none", tmp_path / "none", no_pause)) == {"beat": 1}
 
 
 def test_a_follower_is_known_until_it_has_seen_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +153,30 @@ def test_a_follower_is_known_until_it_has_seen_the_end(tmp_path: Path, monkeypat
     assert set(seen) == {1}
     assert list((tmp_path / "views").iterdir()) == []
     assert kinds(map(json.loads, screen.getvalue().splitlines())) == ["line", "record", "end"]
+
+
+def test_a_follower_has_all_that_was_written_before_the_agent_waits_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rank's line must not stay in a buffer until the next beat."""
+    output, record = log_of(tmp_path, ["a", "b"]), write(tmp_path / "state.json", {"state": "PROCESSING"})
+    monkeypatch.setattr(event_stream, "VIEWS", str(tmp_path / "views"))
+    monkeypatch.setattr(event_stream, "OUTPUT", str(output))
+    monkeypatch.setattr(event_stream, "STATE", str(record))
+    received = tmp_path / "received"
+    texts = ["a", "b", "c"]
+
+    def wait(_seconds: float) -> None:
+        lines = [json.loads(line) for line in received.read_text().splitlines()]
+        assert [line["line"] for line in lines if "line" in line] == texts[: len(lines) - 2]
+        if record.read_text() == '{"state": "PROCESSING"}' and len(lines) == 4:
+            log_of(tmp_path, texts)
+        else:
+            write(record, {"state": "COMPLETED"})
+
+    monkeypatch.setattr(event_stream.time, "sleep", wait)
+    with received.open("w") as out:
+        event_stream.follow(0, out)
+    assert kinds(map(json.loads, received.read_text().splitlines())) == [
+        *("record", "line", "line", "beat", "line", "record", "end"),
+    ]

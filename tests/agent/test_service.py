@@ -193,7 +193,10 @@ def test_a_fault_of_the_store_reaches_the_agent_as_it_is(client: BucketClient, b
     assert (fault.reason, fault.evidence, fault.final) == (Reason.BUCKET_CREDENTIALS, "AccessDenied", True)
 
 
-def test_where_nobody_answers_nothing_is_stored_and_nothing_is_there(tmp_path: Path) -> None:
+def test_where_nobody_answers_nothing_is_stored_and_nothing_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_START_SECONDS", 0.1)
     client = BucketClient(str(tmp_path / "none"))
     assert (client.put(f"{RUN}/x", b""), client.get(f"{RUN}/x")) == (False, None)
     with pytest.raises(NotStored, match="does not answer"):
@@ -219,6 +222,26 @@ def test_an_agent_waits_for_a_hung_container_no_longer_than_the_request_may_take
     with pytest.raises(NotStored, match="does not answer"):
         BucketClient()._ask(call)
     assert waits == [seconds]
+
+
+def test_the_first_request_waits_for_a_container_that_is_starting(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it listens, a rescue's volume has the socket that the last one left."""
+    place = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))
+
+    servers = []
+
+    def start(_: float) -> None:
+        servers.append(serve(Service(RUN, bucket), str(place)))  # type: ignore[arg-type]
+        threading.Thread(target=servers[0].serve_forever, args=(0.01,), daemon=True).start()
+
+    monkeypatch.setattr(module.time, "sleep", start)
+    assert BucketClient(str(place)).waiting() == WAITING
+    servers[0].shutdown()
+    servers[0].server_close()
 
 
 def test_nobody_but_root_reaches_the_socket(place: str) -> None:

@@ -1,12 +1,14 @@
 """The host's container engine over its socket: the few calls that an agent needs, over the engine's HTTP API.
 
-API version 1.40 is supported by Docker Engine 19.03 and later, and by podman's compatible service.
+API version 1.40 is supported by Docker Engine 19.03 to 28, and by podman's compatible service. An engine that no longer
+supports it names the oldest version that it does support, and gets that.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from toolkit.agent.paths import ENGINE
 from toolkit.agent.unix_http import UnixConnection
 
 RUN_LABEL = "toolkit.run"
-_API = "/v1.40"
+_API = "1.40"
+_TOO_OLD = re.compile(rb"Minimum supported API version is ([0-9]+\.[0-9]+)")
+"""From the answer to a request of an older version (`server/middleware/version.go` of moby)."""
 _TIMEOUT = 120
 _HEADER = 8
 """Bytes before each piece of a container's output; the last four are the piece's length."""
@@ -61,7 +65,7 @@ class DockerApi:
     """The engine of the agent's host, which listens at `place`."""
 
     def __init__(self, place: str = ENGINE) -> None:
-        self._place = place
+        self._place, self._api = place, _API
 
     def state(self, container: str) -> ContainerState:
         """A container's state; raises `EngineRefused` if the engine does not answer."""
@@ -115,8 +119,8 @@ class DockerApi:
         number = str(self._ask("POST", f"/containers/{quote(container)}/exec", body)["Id"])
         connection = UnixConnection(self._place, seconds)
         try:
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", f"{_API}/exec/{quote(number)}/start", '{"Detach":false,"Tty":false}', headers)
+            path, headers = f"/v{self._api}/exec/{quote(number)}/start", {"Content-Type": "application/json"}
+            connection.request("POST", path, '{"Detach":false,"Tty":false}', headers)
             answer = connection.getresponse()
             if answer.status >= http.client.BAD_REQUEST:
                 raise EngineRefused(answer.read(_MOST_SAID).decode("utf-8", "replace"))
@@ -208,10 +212,17 @@ class DockerApi:
     def _call(
         self, verb: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = _TIMEOUT
     ) -> tuple[int, bytes]:
+        status, data = self._call_once(verb, path, body, timeout)
+        if status == http.client.BAD_REQUEST and (oldest := _TOO_OLD.search(data)):
+            self._api = oldest[1].decode()
+            return self._call_once(verb, path, body, timeout)
+        return status, data
+
+    def _call_once(self, verb: str, path: str, body: Mapping[str, Any] | None, timeout: float) -> tuple[int, bytes]:
         connection = UnixConnection(self._place, timeout)
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
-            connection.request(verb, _API + path, None if body is None else json.dumps(body), headers)
+            connection.request(verb, f"/v{self._api}{path}", None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:

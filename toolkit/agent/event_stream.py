@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +21,7 @@ from toolkit.agent.paths import OUTPUT, STATE, VIEWS
 from toolkit.agent.untrusted import opened
 
 FINAL = ("COMPLETED", "FAILED", "HALTED")
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
 _BEAT_SECONDS = 1.0
 _PIECE = 1 << 18
 _LONGEST = 1 << 20
@@ -35,17 +35,21 @@ def follow(offset: int, out: TextIO = sys.stdout) -> None:
     sign = Path(VIEWS) / str(os.getpid())
     sign.parent.mkdir(parents=True, exist_ok=True)
     sign.touch()
+
+    def pause() -> None:
+        out.flush()  # once for all that was there: each line by itself would be a call of the system
+        time.sleep(_POLL_SECONDS)
+
     try:
-        for event in events(offset, Path(OUTPUT), Path(STATE)):
+        for event in events(offset, Path(OUTPUT), Path(STATE), pause):
             out.write(json.dumps(event) + "\n")
-            if "beat" in event or "end" in event or "record" in event:
-                out.flush()
+        out.flush()
     finally:
         sign.unlink(missing_ok=True)
 
 
-def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
-    """The events; ends after the final record."""
+def events(offset: int, output: Path, state: Path, pause: Callable[[], object]) -> Iterator[dict[str, Any]]:
+    """The events; ends after the final record. Calls `pause` whenever there are no more for the moment."""
     seen, beat, beats = "", 0.0, 0
     while True:
         text = _text(state)
@@ -64,7 +68,7 @@ def events(offset: int, output: Path, state: Path) -> Iterator[dict[str, Any]]:
         if time.monotonic() - beat > _BEAT_SECONDS:
             beat, beats = time.monotonic(), beats + 1
             yield {"beat": beats}
-        time.sleep(_POLL_SECONDS)
+        pause()
 
 
 def lines_from(output: Path, offset: int) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ from toolkit.agent.service import BucketClient
 
 HEARTBEAT_SECONDS = 30
 """Seconds after which a silent operator counts as gone. The launch touches the heartbeat every 5 s."""
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.02
 
 
 def keep(run: str, volume: str, *, holds: bool) -> None:

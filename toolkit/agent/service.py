@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import socketserver
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from io import BufferedIOBase
@@ -34,6 +35,9 @@ _SHORT, _SHORT_SECONDS = ("traffic",), 4.0
 _LONG_SECONDS = 24 * 3600.0
 _LONG = ("differences", "put_logs", "put_checksums")
 """These take long with terabytes; each of their steps has its own deadline (`toolkit.agent.rclone`)."""
+_START_SECONDS, _POLL_SECONDS = 10.0, 0.05
+_AT_ONCE = ("traffic", "unmount", "abort", "discard_code")
+"""Calls that do not wait for the other side to start: it may be gone already."""
 
 
 class Refused(Exception):
@@ -118,7 +122,7 @@ class BucketClient:
     """The bucket as the agent sees it: each method asks the container with the keys; `Bucket` documents them."""
 
     def __init__(self, place: str = BUCKETS) -> None:
-        self._place = place
+        self._place, self._answered = place, False
 
     def waiting(self) -> Waiting:
         found = self._ask("waiting")
@@ -191,9 +195,8 @@ class BucketClient:
     def _exchange(self, request: dict[str, Any], data: bytes) -> tuple[Any, bytes]:
         """Raises `NotStored`: with the other side's message, or because it does not answer."""
         try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_deadline(request["call"]))
-                connection.connect(self._place)
+            with self._connected(request["call"]) as connection:
+                self._answered = True
                 with connection.makefile("rwb") as stream:
                     write_message(stream, request, data)
                     answer, found = read_message(stream)
@@ -204,6 +207,22 @@ class BucketClient:
             final = fault.get("final") is True
             raise NotStored(Reason(fault["reason"]), str(fault["what"]), str(fault.get("evidence", "")), final=final)
         return answer.get("value"), found
+
+    def _connected(self, call: str) -> socket.socket:
+        """A connection. The first one waits until the other side listens: in a rescue, the volume has the socket of the
+        container before. Raises `OSError`."""
+        until = time.monotonic() + (0 if self._answered or call in _AT_ONCE else _START_SECONDS)
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(_deadline(call))
+            try:
+                connection.connect(self._place)
+                return connection
+            except OSError as error:
+                connection.close()
+                if time.monotonic() >= until or not isinstance(error, ConnectionRefusedError | FileNotFoundError):
+                    raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _deadline(call: str) -> float:

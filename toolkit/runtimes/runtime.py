@@ -169,7 +169,7 @@ class ContainerRuntime(Protocol):
         """Prints the host's folder with all volumes: the volume v is in `v/_data`."""
 
     def socket(self) -> Argv:
-        """Prints where the runtime serves Docker's HTTP API 1.40, as a URL or a path: the run's agent uses it."""
+        """Prints where the runtime serves Docker's HTTP API, as a URL or a path: the run's agent uses it."""
 
     def describe(self) -> Argv:
         """Prints the runtime's description of itself and its host, as JSON for `toolkit.doctor.topics.engine`."""
