@@ -25,8 +25,14 @@ _ROUNDS = 3
 _FOLDER = "written"
 _MOUNTED = "toolkit-bench-mount"
 CACHE = "/cache"
-_AGAIN = "what is stored is read back and compared with what was written; the peer trusts the store's answer."
-_LATER = f"less is uploaded while the program writes, because that is over sooner; {_AGAIN}"
+_AGAIN = (
+    "rclone waits a second for the file to be opened again; afterwards the store is listed, for which it reads the "
+    "object, and what was written is hashed; the peer trusts the store's answer."
+)
+_LATER = (
+    "less is uploaded while the program writes, because that is over sooner; what is stored is compared with what was "
+    "written; the peer trusts the store's answer."
+)
 _MODEL = "the model is loaded in its image, which takes longer than a small download; checksums are computed."
 _MOUNT = "files are uploaded while the program writes, sooner than by the peer; docs/performance.md has the profile."
 
