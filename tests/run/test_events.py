@@ -43,7 +43,7 @@ class CutAgent:
 
     def stream(self, argv: list[str], on_line: Callable[[str], None]) -> int:
         left = next(self._cuts, 1 << 30)
-        for event in reported(int(argv[0]), self._output, self._state):
+        for event in reported(int(argv[0]), self._output, self._state, lambda: None):
             text = json.dumps(event)
             if left == 0:
                 on_line(text[: len(text) // 2])
