@@ -443,7 +443,8 @@ def test_a_dry_run_tells_the_code_what_is_hidden_and_what_is_left_out(code: Path
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert any(line.startswith(f"code 2 files, 0.0 kB of . sha256 {submitted(code).digest[:16]}") for line in lines)
+    size = sum(file.size for file in submitted(code).files)
+    assert any(line.startswith(f"code 2 files, {size} B of . sha256 {submitted(code).digest[:16]}") for line in lines)
     assert "hidden .flake8" in lines
     assert "left out .env (contains keys), s3.id (a key of this run), s3.secret (a key of this run)" in lines
     assert CANARY not in done.stdout + done.stderr

@@ -28,7 +28,6 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.fetch.debs import fetch_debs
 from toolkit.hosts.local import LocalShell
 from toolkit.image.base import local_archive, mmdebstrap_argv, without_network
-from toolkit.image.builders import _docker_build
 from toolkit.image.dry_run import render
 from toolkit.image.stages import Stage, stages_of
 from toolkit.image.tool_images import buckets_recipe, locate
@@ -36,7 +35,7 @@ from toolkit.image.version import Inputs, read_inputs, refuse_other_programs
 from toolkit.lock.model import DebPin, Lock, WheelPin
 from toolkit.lock.pool import Pool
 from toolkit.paths import assets
-from toolkit.process import feed, run, stream
+from toolkit.process import converse, feed, run, stream
 from toolkit.progress import Progress
 from toolkit.tar.write import Entry, tar_stream
 
@@ -126,7 +125,7 @@ def test_a_builder_that_was_sent_half_a_context_is_killed_before_its_input_ends(
         raise ToolkitError(Code.IMAGE, "damaged")
 
     with pytest.raises(ToolkitError):
-        _docker_build(["sh", "-c", f"cat >/dev/null; echo used > {ended}"], pieces())
+        converse(["sh", "-c", f"cat >/dev/null; echo used > {ended}"], pieces(), str)
     assert not ended.exists()
 
 
@@ -285,11 +284,13 @@ def by_shell(argv: list[str]) -> str:
     return LocalShell().feed(argv, []).output
 
 
-def by_builder(argv: list[str]) -> str:
-    return _docker_build(argv, iter([b""])).output
+def by_converse(argv: list[str]) -> str:
+    lines: list[str] = []
+    assert converse(argv, iter([b""]), lines.append) == 0
+    return "\n".join(lines)
 
 
-@pytest.mark.parametrize("way", [by_run, by_stream, by_feed, by_shell, by_builder])
+@pytest.mark.parametrize("way", [by_run, by_stream, by_feed, by_shell, by_converse])
 @pytest.mark.parametrize("program", ["mmdebstrap", "docker", "uv", "dpkg-deb", "apptainer", "sh", "anything"])
 def test_no_program_sees_the_operators_keys(
     secrets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[list[str]], str], program: str
