@@ -51,6 +51,8 @@ class StandInHost:
                 return (0, words[name in self.running]) if found else (1, f"Error: No such container: {name}")
             case [noun, "ls", *_, "label=toolkit.run", "--format", _]:
                 return 0, "".join(f"{run}\n" for one, run, _ in self.things if one == noun)
+            case ["image", "ls", *_]:
+                return 0, ""
             case ["volume", "ls", "--filter", word, *_] if word.startswith("name="):
                 part = word.removeprefix("name=")
                 return 0, "".join(f"{name}\n" for one, _, name in self.things if one == "volume" and part in name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -81,6 +82,48 @@ def test_a_volume_without_a_label_belongs_to_the_run_that_it_is_named_after(clea
     assert (removed, failed) == ([f"volume toolkit-{RUN}"], [])
     assert [one.split(",")[0] for one in kept] == [f"volume toolkit-{strange}"], "it may hold another machine's results"
     assert cleaning.left == [f"volume {name}" for name in names[1:]]
+
+
+def says_images(host: StandInHost, names: list[str], started: list[list[str]]) -> None:
+    """The host has an image with these names; a container that it starts unmounts everything."""
+
+    def says(argv: Sequence[str]) -> str | None:
+        match argv[1:]:
+            case ["image", "ls", *_]:
+                return "sha256:abc\n"
+            case ["image", "inspect", *_]:
+                return json.dumps({"id": "sha256:abc", "names": names, "layers": []})
+            case ["volume", "inspect", *_]:
+                return "/volumes/v/_data\n"
+            case ["run", *_]:
+                started.append(list(argv))
+                host.stuck = ()
+                return ""
+        return None
+
+    host.says = says
+
+
+@pytest.mark.parametrize("name", ["toolkit-buckets:4a70419d9e5f", "localhost/toolkit-buckets:4a70419d9e5f"])
+def test_a_mount_of_a_killed_process_keeps_no_volume(cleaning: Cleaning, name: str) -> None:
+    cleaning.records.save(ENDED)
+    host, started = cleaning.hosts[0], list[list[str]]()
+    host.things, host.stuck = [("volume", RUN, f"toolkit-{RUN}")], {f"toolkit-{RUN}"}
+    says_images(host, ["other:1", name], started)
+    assert whats(cleaning()) == ([f"volume toolkit-{RUN}"], [], [])
+    (argv,) = started
+    assert argv[-5:] == [name, "python3", "-m", "toolkit.agent", "unmount"]
+    assert any("/volumes/v/_data" in word and "rshared" in word for word in argv)
+
+
+def test_a_volume_that_cannot_be_removed_is_named(cleaning: Cleaning) -> None:
+    """Whoever else names an image after the tool's has no part in it."""
+    cleaning.records.save(ENDED)
+    host, started = cleaning.hosts[0], list[list[str]]()
+    host.things, host.stuck = [("volume", RUN, f"toolkit-{RUN}")], {f"toolkit-{RUN}"}
+    says_images(host, ["evil/toolkit-buckets:1", "toolkit-buckets-2:1"], started)
+    assert whats(cleaning()) == ([], [], [f"volume toolkit-{RUN}"])
+    assert started == []
 
 
 def test_what_an_ended_run_has_left_goes(cleaning: Cleaning) -> None:

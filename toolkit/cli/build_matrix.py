@@ -16,6 +16,7 @@ from toolkit.cli.columns import columns
 from toolkit.cli.console import console
 from toolkit.cli.output import human_size, print_json, progress_bar, say
 from toolkit.image.matrix import OnLine, Outcome
+from toolkit.image.tool_images import BUCKETS
 from toolkit.progress import Report
 
 _TITLES = ("IMAGE", "", "SECONDS", "SIZE", "IMAGE ID")
@@ -34,7 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
     return failed[0].status if failed else 0
 
 
-_BUCKETS = "toolkit-buckets"
 _PROGRESS = re.compile(r"\s*\d+\.\d s  ")
 """How `toolkit.cli.output` writes progress without a terminal."""
 
@@ -56,13 +56,13 @@ def _bars(names: Sequence[str]) -> Iterator[tuple[OnLine, Report]]:
         TextColumn("{task.fields[last]:.60}"),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {name: bars.add_task(name, total=None, last="waiting", start=False) for name in (_BUCKETS, *names)}
+        tasks = {name: bars.add_task(name, total=None, last="waiting", start=False) for name in (BUCKETS, *names)}
 
         def on_line(name: str, line: str) -> None:
             bars.start_task(tasks[name])
             bars.update(tasks[name], last=line.partition(" s  ")[2] or line)
 
-        yield on_line, lambda step: on_line(_BUCKETS, step.note or f"{step.stage}: {step.detail}")
+        yield on_line, lambda step: on_line(BUCKETS, step.note or f"{step.stage}: {step.detail}")
 
 
 def _print_progress(name: str, line: str) -> None:

@@ -13,6 +13,8 @@ from toolkit.errors import Code, ToolkitError
 from toolkit.image.version import read_inputs
 from toolkit.paths import assets
 
+BUCKETS = "toolkit-buckets"
+"""The bucket image's name, without its version."""
 _AGENT = Path(agent.__file__).parent
 
 

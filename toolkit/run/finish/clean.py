@@ -8,6 +8,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.containers.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.leases.model import STALE
+from toolkit.run.finish.stale_mounts import unmount_stale
 from toolkit.run.follow.agent_client import AgentClient, Presence
 from toolkit.run.launch.allocator import Allocator, allocator_of
 from toolkit.run.launch.launcher_process import lives
@@ -155,8 +156,16 @@ class _Cleaning:
     def _remove(self, engine: Engine, run: str, things: _Things) -> None:
         for noun in NOUNS:
             for name in things.get(noun, ()):
-                gone = engine.remove(noun, name)
+                gone = engine.remove(noun, name) or (noun == "volume" and _unmounted_and_removed(engine, run, name))
                 (self.removed if gone else self.failed).append(Found(engine.host, run, f"{noun} {name}"))
+
+
+def _unmounted_and_removed(engine: Engine, run: str, volume: str) -> bool:
+    try:
+        unmount_stale(engine, run, volume)
+    except ToolkitError:
+        return False
+    return engine.remove("volume", volume)
 
 
 def _labels(engine: Engine) -> list[str]:

@@ -52,6 +52,11 @@ class HostImages:
         ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
         return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
 
+    def names(self) -> list[str]:
+        """The names of the host's images, sorted."""
+        ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
+        return sorted({name for image in self._inspect(ids[:_MOST_IMAGES]) for name in image.names})
+
     def load(self, pieces: Iterable[bytes]) -> None:
         """Load an archive as a stream."""
         with self.translated_errors():
