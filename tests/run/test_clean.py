@@ -116,6 +116,16 @@ def test_a_mount_of_a_killed_process_keeps_no_volume(cleaning: Cleaning, name: s
     assert any("/volumes/v/_data" in word and "rshared" in word for word in argv)
 
 
+def test_what_a_running_command_has_mounted_stays_mounted(cleaning: Cleaning) -> None:
+    cleaning.records.save(ENDED)
+    label, host, started = f"{RUN}-abcd2345", cleaning.hosts[0], list[list[str]]()
+    host.things = [("container", label, f"toolkit-{label}-buckets"), ("volume", label, f"toolkit-{label}")]
+    host.running, host.stuck = {f"toolkit-{label}-buckets"}, {f"toolkit-{label}"}
+    says_images(host, ["toolkit-buckets:1"], started)
+    assert whats(cleaning())[2] == [f"volume toolkit-{label}"]
+    assert started == []
+
+
 def test_a_volume_that_cannot_be_removed_is_named(cleaning: Cleaning) -> None:
     """Whoever else names an image after the tool's has no part in it."""
     cleaning.records.save(ENDED)

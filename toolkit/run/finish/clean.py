@@ -161,7 +161,10 @@ class _Cleaning:
 
 
 def _unmounted_and_removed(engine: Engine, run: str, volume: str) -> bool:
+    """Remove a volume in which something is still mounted, unless a container is left that may use it."""
     try:
+        if engine.names("container", run, check=True):
+            return False
         unmount_stale(engine, run, volume)
     except ToolkitError:
         return False
