@@ -104,7 +104,7 @@ ensure_engine() {
 
 # What the real tests need besides an engine: a registry and sshds, which the tests start for themselves, another
 # reader of images, and mpirun, which ddlrun starts. The quick ones ask ssh what an ssh_config means, and press Tab in
-# each shell that `toolkit completion` knows.
+# each shell that `toolkit completion` knows; hints about keys are openssl's commands.
 ensure_test_programs() {
     set --
     command -v skopeo >/dev/null 2>&1 || set -- skopeo
@@ -117,6 +117,7 @@ ensure_test_programs() {
         set -- "$@" openssh-server
     fi
     command -v ssh-agent >/dev/null 2>&1 || set -- "$@" openssh-client
+    command -v openssl >/dev/null 2>&1 || set -- "$@" openssl
     command -v mpirun >/dev/null 2>&1 || set -- "$@" openmpi-bin
     command -v zsh >/dev/null 2>&1 || set -- "$@" zsh
     command -v fish >/dev/null 2>&1 || set -- "$@" fish
