@@ -49,13 +49,13 @@ def _bars(names: Sequence[str]) -> Iterator[tuple[OnLine, Report]]:
         with progress_bar() as report:
             yield _print_progress, report
         return
-    columns = (
+    shown = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[last]:.60}"),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*shown, console=console, transient=True) as bars:
         tasks = {name: bars.add_task(name, total=None, last="waiting", start=False) for name in (BUCKETS, *names)}
 
         def on_line(name: str, line: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from toolkit.agent.host_stages import HostStages
+from toolkit.cli.columns import aligned
 from toolkit.run.records.stage_times import StageTime, stage_times
 
 
@@ -20,13 +21,8 @@ def stage_lines(hosts: Sequence[HostStages]) -> Iterator[str]:
         for one in times:
             spread = [_seconds(value) for value in (one.shortest, one.median, one.longest)]
             rows.append([one.name, _clock(one), *spread, one.slowest])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row, note in zip(rows, ["", *(one.note for one in times)], strict=True):
-        cells = (
-            f"{text:>{width}}" if 2 <= column <= 4 else f"{text:<{width}}"
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield f"{'  '.join(cells)}  {note}".rstrip()
+    notes = ["", *(one.note for one in times)]
+    yield from aligned([[*row, note] for row, note in zip(rows, notes, strict=True)], right=(2, 3, 4))
 
 
 def _clock(one: StageTime) -> str:

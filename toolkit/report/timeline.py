@@ -24,7 +24,7 @@ MOST_LANES = 64
 _NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 5
 _SEEN = 0.25
-"""The part of an axis in which stages can still be told apart."""
+"""The part of an axis in which stages can still be distinguished."""
 _STATES: dict[str, str] = {
     State.QUEUED: "checking hosts, waiting for them, sending images",
     State.PENDING: "checking keys and buckets",

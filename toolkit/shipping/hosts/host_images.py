@@ -49,13 +49,11 @@ class HostImages:
 
     def prefix(self, diff_ids: Sequence[str]) -> int:
         """How many of these layers, from the lowest up, the host has."""
-        ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
-        return prefix_there(diff_ids, (image.layers for image in self._inspect(ids[:_MOST_IMAGES])))
+        return prefix_there(diff_ids, (image.layers for image in self._all()))
 
     def names(self) -> list[str]:
         """The names of the host's images, sorted."""
-        ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
-        return sorted({name for image in self._inspect(ids[:_MOST_IMAGES]) for name in image.names})
+        return sorted({name for image in self._all() for name in image.names})
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Load an archive as a stream."""
@@ -100,6 +98,10 @@ class HostImages:
                 hint=f"see `docker system df` on {self.host}, and free some space; nothing of the image was kept there",
                 context={"host": self.host},
             ) from None
+
+    def _all(self) -> tuple[There, ...]:
+        ids = list(dict.fromkeys(self.engine.run(self.engine.runtime.list_images()).output.split()))
+        return self._inspect(ids[:_MOST_IMAGES])
 
     def _inspect(self, images: Sequence[str]) -> tuple[There, ...]:
         if not images:
