@@ -45,7 +45,7 @@ def test_a_lab_that_is_partly_removed_says_how_to_remove_the_rest(
 ) -> None:
     monkeypatch.setattr(lab, "list_labs", lambda: {"half": ()})
     assert lab._show(as_json=False) == 0
-    assert capsys.readouterr().err.splitlines() == [
+    assert capsys.readouterr().out.splitlines() == [
         "LAB   HOST  ADDRESS  STATE",
         "half  –     –        partly removed: toolkit lab down --name half",
     ]

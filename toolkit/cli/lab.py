@@ -67,11 +67,10 @@ def _show(*, as_json: bool) -> int:
         if not hosts:
             rows.append((name, "–", "–", f"partly removed: toolkit lab down --name {name}"))
         rows += [(name, host.name, host.address or "–", "up" if host.running else "ended") for host in hosts]
-    say(
-        "\n".join(columns(("LAB", "HOST", "ADDRESS", "STATE"), rows))
-        if labs
-        else "no lab is up; toolkit lab up --hosts 2"
-    )
+    if labs:
+        print("\n".join(columns(("LAB", "HOST", "ADDRESS", "STATE"), rows)))
+    else:
+        say("no lab is up; toolkit lab up --hosts 2")
     return 0
 
 
