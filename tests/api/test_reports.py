@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.run.document.sample import launched
 from toolkit import api
 from toolkit.api import reports
+from toolkit.cli.main import main
 from toolkit.errors import Code, ToolkitError
 from toolkit.metrics.series import RunMetrics
 from toolkit.progress import Progress
@@ -136,8 +138,22 @@ def test_a_run_that_goes_on_is_loaded_again_and_one_that_ended_is_not(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PageServer, "run", served)
-    notes: list[str] = []
+    notes, urls = list[str](), list[str]()
     with pytest.raises(KeyboardInterrupt):
-        api.serve_report(["abcd"], report=lambda step: notes.append(step.note))
+        api.serve_report(["abcd"], ready=urls.append, report=lambda step: notes.append(step.note))
     assert ['data-refresh="5"' in page for page in pages] == [False, True]
-    assert notes[0].startswith("http://127.0.0.1:")
+    assert urls[0].startswith("http://127.0.0.1:")
+    assert notes[0].startswith(urls[0])
+
+
+def test_the_address_is_an_object_for_scripts(
+    recorded: list[Record], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def served(server: PageServer) -> None:
+        urls.append(server.url)
+        raise KeyboardInterrupt
+
+    urls: list[str] = []
+    monkeypatch.setattr(PageServer, "run", served)
+    assert main(["report", "abcd", "--serve", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"url": urls[0]}

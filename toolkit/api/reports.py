@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,10 +59,16 @@ def report(runs: Sequence[str | Record], file: str | Path, *, report: Report = s
     return Reported(Path(file), len(content), tuple(record.training_id for record in records), notes)
 
 
-def serve_report(runs: Sequence[str | Record], *, port: int = 0, report: Report = silent) -> None:
+def serve_report(
+    runs: Sequence[str | Record],
+    *,
+    port: int = 0,
+    ready: Callable[[str], None] | None = None,
+    report: Report = silent,
+) -> None:
     """Show a report to browsers on this machine until Ctrl-C (`KeyboardInterrupt`), made anew while a run lasts.
 
-    Its address, which has a token, is reported as a note. `port` 0: one that is free.
+    Its address, which has a token, is reported as a note; `ready` is called with it. `port` 0: one that is free.
 
     Raises:
         ToolkitError: C101 for no run, an unknown one or more than 8; C104 if the port is not free.
@@ -87,6 +93,8 @@ def serve_report(runs: Sequence[str | Record], *, port: int = 0, report: Report 
             Code.RESOURCES_ASKED, f"port {port} of this machine cannot be used: {error}", hint="choose another --port"
         ) from None
     with server:
+        if ready:
+            ready(server.url)
         report(Progress("serving", note=f"{server.url}  (Ctrl-C ends it)"))
         server.run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import suppress
 
 from toolkit.api.reports import report as write_report
@@ -15,7 +16,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write a report of the runs, or serve it."""
     if arguments.serve:
         with suppress(KeyboardInterrupt):  # which is how it ends
-            serve_report(arguments.training_ids, port=arguments.port, report=show_note)
+            ready = _print_url if arguments.json else None
+            serve_report(arguments.training_ids, port=arguments.port, ready=ready, report=show_note)
         return 0
     with progress_bar() as report:
         written = write_report(arguments.training_ids, arguments.output, report=report)
@@ -26,3 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"toolkit: {note}", "yellow")
     say(f"{written.file}  {counted(len(written.runs), 'run')}, {human_size(written.size)}")
     return 0
+
+
+def _print_url(url: str) -> None:
+    print_json({"url": url})
+    sys.stdout.flush()  # whoever reads the URL from a pipe does not wait for the end
