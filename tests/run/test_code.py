@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.run.plan.source_files import MAX_BYTES, read_code
+from toolkit.run.plan.source_files import MAX_BYTES, read_code, read_submitted
 
 
 def names(folder: Path, manifest: str = "manifest.yml") -> list[str]:
@@ -55,6 +55,14 @@ def test_its_size_is_in_bytes_where_it_is_small(code: Path, size: int, said: str
     (code / "train.py").write_bytes(b"x" * size)
     (line,) = read_code(code, code / "manifest.yml").lines()
     assert line[1].startswith(f"1 file, {said} of {code}  sha256 ")
+
+
+def test_the_code_of_an_earlier_run_is_that_runs_and_not_the_copys(code: Path) -> None:
+    again = read_submitted(code, "training-abcd2345")
+    (line,) = again.lines()
+    assert line == ("code", f"1 file, 1 B of training-abcd2345  sha256 {again.digest[:16]}")
+    assert again.source == "training-abcd2345"
+    assert read_code(code, code / "manifest.yml").source == str(code)
 
 
 def test_it_is_the_sum_that_must_not_be_too_large(code: Path) -> None:

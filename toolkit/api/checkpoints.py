@@ -92,7 +92,7 @@ def run_checkpoint(
             cluster or record.cluster_file,
             code,
             report,
-            submitted=True,
+            code_of=record.training_id,
             deterministic=record.deterministic,
         )
         images = same_images(order, record)

@@ -108,7 +108,7 @@ def launch_again(
         )
     with submitted_code(record, own.code_digest) as code:
         where, again = cluster or record.cluster_file, record.deterministic
-        order = read_order(record.manifest_file, where, code, report, submitted=True, deterministic=again)
+        order = read_order(record.manifest_file, where, code, report, code_of=record.training_id, deterministic=again)
         images = same_images(order, record)
         report(Progress("launch", note=f"repeating {record.training_id} with its submitted code"))
         source = record.training_id if resume else record.resumed_from

@@ -74,12 +74,12 @@ def read_order(
     code_folder: str | Path | None,
     report: Report,
     *,
-    submitted: bool = False,
+    code_of: str = "",
     deterministic: bool = False,
 ) -> Order:
     """Read every file that a launch names; raises `ToolkitError` if one is invalid.
 
-    `submitted`: the code is a run's own, fetched and verified, and is taken as it is. `deterministic`: with the
+    `code_of`: the code is that of this run, fetched and verified, and is taken as it is. `deterministic`: with the
     framework's variables for that.
     """
     files = Files(Path(file), Path(cluster_file) if cluster_file else None, Path(code_folder) if code_folder else None)
@@ -92,7 +92,7 @@ def read_order(
     refuse_local_writes_on_hosts(manifest, cluster)
     flavour = flavour_on(cluster, manifest)
     recipe = recipe_of(manifest, files.manifest, files.code_folder, flavour, report)
-    code = read_submitted(files.code_folder) if submitted else _code_of(files, manifest, cluster)
+    code = read_submitted(files.code_folder, code_of) if code_of else _code_of(files, manifest, cluster)
     inputs = read_inputs(recipe)
     return Order(files, manifest, cluster, code, recipe, inputs, flavour, deterministic=deterministic)
 

@@ -135,7 +135,8 @@ def prepared(asked: Asked, report: Report) -> Iterator[Prepared]:
             continued = tuple(continued_by(manifest, opened))
             if not given:
                 _fetch(run, manifest, opened, code)
-        found = {one.name: code_entry(one.sha256, one.executable) for one in read_submitted(code).files}
+        files = read_submitted(code, run.found.document.run.id).files
+        found = {one.name: code_entry(one.sha256, one.executable) for one in files}
         yield _compared(run, found, data, continued, (code, given), report)
 
 
@@ -165,7 +166,9 @@ def _compared(
             run.cluster,
             folder,
             report,
-            submitted=not changed,  # else it is read as new code is: it may hold keys
+            code_of=run.found.document.run.id
+            if not changed
+            else "",  # else it is read as new code is: it may hold keys
             deterministic=run.deterministic,
         )
     except ToolkitError as error:

@@ -34,12 +34,12 @@ def test_the_recorded_files_of_a_folder_are_its_code_and_nothing_else(tmp_path: 
     (tmp_path / "secret").write_text("key")
     target.mkdir()
     assert sorted(copy_code(folder, LISTED, target)) == ["manifest.yml", "sub/more.py"]
-    assert sorted(file.listed for file in read_submitted(target).files) == sorted(LISTED)
+    assert sorted(file.listed for file in read_submitted(target, "training-abcd2345").files) == sorted(LISTED)
     (folder / "train.py").unlink()
     (folder / "train.py").symlink_to(tmp_path / "secret")
     (target / "train.py").unlink()
     copy_code(folder, LISTED, target)
-    assert [file.name for file in read_submitted(target).files] == ["prepare.sh"]
+    assert [file.name for file in read_submitted(target, "training-abcd2345").files] == ["prepare.sh"]
 
 
 def test_code_is_found_beside_a_record_in_a_crate_and_in_a_copy(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def first_record(request: Request) -> Record:
         results_bucket=plan.results_bucket,
         data_bucket=plan.data_bucket,
         manifest_file=str(request.manifest_file.resolve()),
-        code_folder=str(request.code.folder.resolve()),
+        code_folder=request.code.source,
         code_digest=request.code.digest,
         cluster_file=str(request.cluster_file.resolve()) if request.cluster_file else "",
         launcher=this_process(),

@@ -55,11 +55,20 @@ class CodeFile:
 
 @dataclass(frozen=True)
 class SubmittedCode:
-    """What is submitted of `folder`, and what was left out, by name and reason."""
+    """What is submitted of `folder`, and what was left out, by name and reason.
+
+    `run`: the earlier run whose code it is, if it is one's; the folder is a copy then that does not stay.
+    """
 
     folder: Path
     files: tuple[CodeFile, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    run: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it is from: a run, or a folder's path."""
+        return self.run or str(self.folder.resolve())
 
     @property
     def digest(self) -> str:
@@ -79,7 +88,7 @@ class SubmittedCode:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Name and text of each fact to show before a run."""
         size = f"{counted(len(self.files), 'file')}, {human_size(self.size)}"
-        yield "code", f"{size} of {self.folder}  sha256 {self.digest[:16]}"
+        yield "code", f"{size} of {self.run or self.folder}  sha256 {self.digest[:16]}"
         if self.hidden:
             yield "hidden", listed([shown(name) for name in self.hidden], _MOST_SHOWN)
         noteworthy = [f"{shown(name)} ({why})" for name, why in self.left_out if why not in (NO_CODE, _MANIFEST)]
@@ -100,10 +109,10 @@ def read_code(
     return _Reading(folder, read_rules(folder), manifest, known, kept_out).read()
 
 
-def read_submitted(folder: Path) -> SubmittedCode:
+def read_submitted(folder: Path, run: str) -> SubmittedCode:
     """The code of an earlier run, fetched from its bucket and verified: all of it, whatever the rules are now."""
     files = [file for file in files_of(folder) if isinstance(file, FolderFile)]
-    return SubmittedCode(folder, tuple(_code_file(file, sha256_of(file.path)) for file in files))
+    return SubmittedCode(folder, tuple(_code_file(file, sha256_of(file.path)) for file in files), run=run)
 
 
 class _Reading:

@@ -107,6 +107,7 @@ class Record:
         deterministic: whether it was launched with the framework's variables for that.
         placement: for each learner its number, its host (empty: this machine) and its ranks; empty in records of
             earlier versions.
+        code_folder: where its code is from: a folder's path, or the earlier run whose code it repeats.
         compute: what its manifest asked for, such as `p100x2` or `cpu`; empty in records of earlier versions.
         code_digest: SHA-256 over the submitted files' paths, modes and contents (`toolkit.run.plan.code_listing`).
         checksums: SHA-256 of the list of checksums of what its programs wrote (`toolkit.agent.run_checksums`); empty if
